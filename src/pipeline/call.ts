@@ -1,0 +1,66 @@
+import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
+import type { Era } from '../protocol/versions.ts'
+import type { Permit, SystemPermit } from './permit.ts'
+import type { Target } from './target.ts'
+
+/** The authenticated identity behind an exchange. */
+export interface Principal {
+  /** Stable key of issuer, subject, client and tenant: what state may be bound to. Never shown to backends. */
+  readonly id: string
+  /** True where the operator allows calls without credentials. */
+  readonly anonymous: boolean
+}
+
+/** The client of a call, as it describes itself; for shaping answers, never for decisions. */
+export interface Downstream {
+  readonly era: Era
+  /** The protocol revision that the client speaks. */
+  readonly version: string
+  readonly transport: 'http' | 'stdio'
+  /** The legacy session of the client, if it has one. */
+  readonly session: string | undefined
+}
+
+/** Which face of the gateway was addressed: all backends together, or one with its own names. */
+export type Route = { readonly kind: 'aggregate' } | { readonly kind: 'backend'; readonly backend: string }
+
+/** HTTP headers of the exchange, by lower-case name. */
+export type HeaderLookup = Readonly<Record<string, string | readonly string[] | undefined>>
+
+/** One JSON-RPC request inside the gateway, in the modern form whatever the client speaks. */
+export interface Call {
+  readonly message: RequestMessage
+  readonly method: string
+  readonly route: Route
+  readonly principal: Principal
+  readonly downstream: Downstream
+  /** Headers of a modern HTTP request, which must agree with the body; undefined where there is no such duty. */
+  readonly headers: HeaderLookup | undefined
+  /** Aborted when the caller no longer wants the answer; the reason is a `GatewayError`. */
+  readonly signal: AbortSignal
+}
+
+/** A call whose target is known. */
+export interface Routed extends Call {
+  readonly target: Target
+}
+
+/** A call that may be carried out; the permit, not the call, says on which target. */
+export interface Permitted extends Routed {
+  readonly permit: Permit | SystemPermit
+}
+
+/** What a handler yields: the result or the backend's own error. The gateway's own failures are thrown. */
+export type Reply = ResultMessage | ErrorMessage
+
+/** Takes the notifications of one call, in order. */
+export interface Notifications {
+  /**
+   * Passes one notification on. The promise, if there is one, settles when more may be sent: whoever produces
+   * waits for it where it can (back-pressure).
+   */
+  send(notification: NotificationMessage): Promise<void> | undefined
+}
+
+/** Drops every notification. */
+export const noNotifications: Notifications = { send: () => undefined }

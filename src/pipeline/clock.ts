@@ -1,0 +1,20 @@
+/** Time as a port, so that nothing below the gateway reads it by itself and tests can own it. */
+export interface Clock {
+  /** Milliseconds on a clock that never goes back; only differences mean anything. */
+  now(): number
+  /** Wall-clock time in milliseconds since the epoch; for what people read. */
+  wallTime(): number
+  /** Runs `action` once after `ms` milliseconds unless the returned function is called before. Never keeps the process alive by itself. */
+  after(ms: number, action: () => void): () => void
+}
+
+/** The real clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallTime: () => Date.now(),
+  after: (ms, action) => {
+    const timer = setTimeout(action, ms)
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}

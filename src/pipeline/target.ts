@@ -1,0 +1,23 @@
+import type { ParamHeader } from '../protocol/param-headers.ts'
+import type { ListMethod } from '../protocol/methods.ts'
+
+/** One backend, under the names that it knows itself. */
+export interface OneTarget {
+  readonly kind: 'one'
+  readonly backend: string
+  /** The tool, prompt or URI as the backend calls it; undefined for methods without one. */
+  readonly name: string | undefined
+  /** The parameters of the tool that are mirrored in headers. */
+  readonly paramHeaders: readonly ParamHeader[]
+}
+
+/** Several backends whose answers are merged. */
+export interface ManyTarget {
+  readonly kind: 'many'
+  readonly operation: { readonly kind: 'discover' } | { readonly kind: 'list'; readonly method: ListMethod }
+  /** The backends concerned, in the order of the configuration. */
+  readonly backends: readonly string[]
+}
+
+/** What a call is for. */
+export type Target = OneTarget | ManyTarget

@@ -1,0 +1,81 @@
+import { type JsonMember, type JsonObject } from './json.ts'
+
+/** Replaces `source.slice(start, end)` by `text`; an insertion where start equals end. */
+export interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+/** Applies edits that do not overlap; everything outside their spans stays as it was. Order of insertions at one place is kept. */
+export function splice(source: string, edits: readonly Edit[]): string {
+  if (edits.length === 0) return source
+  const ordered = edits.length === 1 ? edits : edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
+  let result = ''
+  let from = 0
+  for (const edit of ordered) {
+    result += source.slice(from, edit.start) + edit.text
+    from = edit.end
+  }
+  return result + source.slice(from)
+}
+
+/** New raw JSON per key; undefined removes the member. */
+export type MemberChanges = Readonly<Record<string, string | undefined>>
+
+/**
+ * The edits that set, add and remove members of one object. All changes of one object must be made by one
+ * call, because commas belong to neighbours.
+ *
+ * @param object an object whose members were kept by the scan
+ */
+export function editMembers(object: JsonObject, changes: MemberChanges): readonly Edit[] {
+  const members = object.members ?? []
+  const edits: Edit[] = []
+  const missing = new Set(Object.keys(changes))
+  const removed = members.map((entry) => {
+    if (!missing.delete(entry.key)) return false
+    const value = changes[entry.key]
+    if (value === undefined) return true
+    edits.push({ start: entry.value.start, end: entry.value.end, text: value })
+    return false
+  })
+  edits.push(...removals(members, removed))
+  const kept = removed.filter((gone) => !gone).length
+  const added: string[] = []
+  for (const key of missing) {
+    const value = changes[key]
+    if (value !== undefined) added.push(`${JSON.stringify(key)}:${value}`)
+  }
+  if (added.length > 0) {
+    const inside = object.start + 1
+    edits.push({ start: inside, end: inside, text: added.join(',') + (kept > 0 ? ',' : '') })
+  }
+  return edits
+}
+
+/** Removes runs of neighbours together with exactly the commas that would be left over. */
+function removals(members: readonly JsonMember[], removed: readonly boolean[]): readonly Edit[] {
+  const edits: Edit[] = []
+  let index = 0
+  while (index < members.length) {
+    if (removed[index] !== true) {
+      index++
+      continue
+    }
+    const first = index
+    while (index < members.length && removed[index] === true) index++
+    edits.push(removal(members, first, index))
+  }
+  return edits
+}
+
+function removal(members: readonly JsonMember[], first: number, after: number): Edit {
+  const next = members[after]
+  const previous = members[first - 1]
+  const last = members[after - 1]
+  const start = members[first]?.start ?? 0
+  if (next !== undefined) return { start, end: next.start, text: '' }
+  const end = last?.value.end ?? start
+  return { start: previous?.value.end ?? start, end, text: '' }
+}

@@ -1,0 +1,336 @@
+/**
+ * A JSON scanner that keeps byte spans. A body is scanned once: what the gateway must know becomes values,
+ * what it must change is found by its span, and everything else stays as it was written (numbers, escapes,
+ * unknown members). Stricter than `JSON.parse` in one point: duplicate members are refused, because a policy
+ * and a backend might each read a different one.
+ */
+
+/** A member of an object: its decoded key, where the key starts, and its value. */
+export interface JsonMember {
+  readonly key: string
+  readonly start: number
+  readonly value: JsonNode
+}
+
+/** An object; `members` is undefined below the depth that was asked for. */
+export interface JsonObject {
+  readonly kind: 'object'
+  readonly start: number
+  readonly end: number
+  readonly members: readonly JsonMember[] | undefined
+}
+
+/** An array; `items` is undefined below the depth that was asked for. */
+export interface JsonArray {
+  readonly kind: 'array'
+  readonly start: number
+  readonly end: number
+  readonly items: readonly JsonNode[] | undefined
+}
+
+/** A string, number, boolean or null. */
+export interface JsonScalar {
+  readonly kind: 'string' | 'number' | 'boolean' | 'null'
+  readonly start: number
+  readonly end: number
+}
+
+/** A value with its span: `text.slice(start, end)` is exactly what was written. */
+export type JsonNode = JsonObject | JsonArray | JsonScalar
+
+/** Bounds of a scan. */
+export interface ScanLimits {
+  /** Deepest nesting of objects and arrays that is accepted. Default 64. */
+  readonly maxDepth?: number
+  /** How many levels of objects and arrays keep their members and items; deeper ones only have a span. Default 3. */
+  readonly detail?: number
+}
+
+/** Why a text is not acceptable JSON, and where (offset in UTF-16 units). */
+export class JsonSyntaxError extends Error {
+  override readonly name = 'JsonSyntaxError'
+  readonly offset: number
+
+  constructor(message: string, offset: number) {
+    super(`${message} at offset ${offset}`)
+    this.offset = offset
+  }
+}
+
+/** Nesting that is accepted unless configured. */
+export const DEFAULT_MAX_DEPTH = 64
+
+// The scanner's state lives in module variables: a scan is synchronous and this is what the engine runs fastest.
+let text = ''
+let at = 0
+let maxDepth = DEFAULT_MAX_DEPTH
+let detail = 3
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const MINUS = 0x2d
+const PLUS = 0x2b
+const DOT = 0x2e
+const ZERO = 0x30
+const NINE = 0x39
+
+/**
+ * Scans one JSON value (RFC 8259) that fills the whole text.
+ *
+ * @throws JsonSyntaxError on anything else, on duplicate members and on too deep nesting
+ */
+export function scanJson(source: string, limits: ScanLimits = {}): JsonNode {
+  text = source
+  at = 0
+  maxDepth = limits.maxDepth ?? DEFAULT_MAX_DEPTH
+  detail = limits.detail ?? 3
+  try {
+    skipSpace()
+    const node = scanValue(0)
+    skipSpace()
+    if (at < text.length) fail('Unexpected text after the JSON value')
+    return node
+  } finally {
+    text = ''
+  }
+}
+
+function fail(message: string): never {
+  throw new JsonSyntaxError(at >= text.length ? 'Unexpected end of the JSON text' : message, at)
+}
+
+function skipSpace(): void {
+  for (;;) {
+    const code = text.charCodeAt(at)
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return
+    at++
+  }
+}
+
+function scanValue(depth: number): JsonNode {
+  switch (text.charCodeAt(at)) {
+    case OPEN_BRACE:
+      return scanObject(depth)
+    case OPEN_BRACKET:
+      return scanArray(depth)
+    case QUOTE: {
+      const start = at
+      skipString()
+      return { kind: 'string', start, end: at }
+    }
+    case 0x74:
+      return scanWord('true', 'boolean')
+    case 0x66:
+      return scanWord('false', 'boolean')
+    case 0x6e:
+      return scanWord('null', 'null')
+    default:
+      return scanNumber()
+  }
+}
+
+function scanWord(word: string, kind: 'boolean' | 'null'): JsonScalar {
+  if (!text.startsWith(word, at)) fail('Unexpected character')
+  const start = at
+  at += word.length
+  return { kind, start, end: at }
+}
+
+function scanNumber(): JsonScalar {
+  const start = at
+  if (text.charCodeAt(at) === MINUS) at++
+  if (text.charCodeAt(at) === ZERO) at++
+  else skipDigits()
+  if (text.charCodeAt(at) === DOT) {
+    at++
+    skipDigits()
+  }
+  const exponent = text.charCodeAt(at)
+  if (exponent === 0x65 || exponent === 0x45) {
+    at++
+    const sign = text.charCodeAt(at)
+    if (sign === PLUS || sign === MINUS) at++
+    skipDigits()
+  }
+  return { kind: 'number', start, end: at }
+}
+
+function skipDigits(): void {
+  const start = at
+  for (;;) {
+    const code = text.charCodeAt(at)
+    // The comparison is written so that NaN (end of text) ends the loop.
+    if (!(code >= ZERO && code <= NINE)) break
+    at++
+  }
+  if (at === start) fail('Unexpected character')
+}
+
+/** Moves past a string and says whether it holds escapes. */
+function skipString(): boolean {
+  let escaped = false
+  at++
+  for (;;) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      at++
+      return escaped
+    }
+    if (code === BACKSLASH) {
+      escaped = true
+      skipEscape()
+    } else if (code >= 0x20) at++
+    else fail('Control character in a string')
+  }
+}
+
+function skipEscape(): void {
+  at++
+  const code = text.charCodeAt(at)
+  if (code === 0x75) {
+    for (let digit = 1; digit <= 4; digit++) {
+      if (!isHex(text.charCodeAt(at + digit))) fail('Invalid \\u escape')
+    }
+    at += 5
+  } else if (isSimpleEscape(code)) at++
+  else fail('Invalid escape')
+}
+
+function isSimpleEscape(code: number): boolean {
+  switch (code) {
+    case QUOTE:
+    case BACKSLASH:
+    case 0x2f:
+    case 0x62:
+    case 0x66:
+    case 0x6e:
+    case 0x72:
+    case 0x74:
+      return true
+    default:
+      return false
+  }
+}
+
+function isHex(code: number): boolean {
+  return (code >= ZERO && code <= NINE) || (code >= 0x41 && code <= 0x46) || (code >= 0x61 && code <= 0x66)
+}
+
+function scanKey(): string {
+  if (text.charCodeAt(at) !== QUOTE) fail('Expected a member name in double quotes')
+  const start = at
+  const escaped = skipString()
+  return escaped ? decodeString(text.slice(start, at)) : text.slice(start + 1, at - 1)
+}
+
+function decodeString(literal: string): string {
+  const value: unknown = JSON.parse(literal)
+  return typeof value === 'string' ? value : fail('Expected a string')
+}
+
+function scanObject(depth: number): JsonObject {
+  if (depth >= maxDepth) fail(`Nested deeper than ${maxDepth} levels`)
+  const start = at
+  const members: JsonMember[] | undefined = depth < detail ? [] : undefined
+  const seen = new KeySet()
+  at++
+  skipSpace()
+  if (text.charCodeAt(at) === CLOSE_BRACE) {
+    at++
+    return { kind: 'object', start, end: at, members }
+  }
+  for (;;) {
+    const keyStart = at
+    const key = scanKey()
+    if (!seen.add(key)) {
+      at = keyStart
+      fail('Duplicate member')
+    }
+    skipSpace()
+    if (text.charCodeAt(at) !== COLON) fail('Expected ":"')
+    at++
+    skipSpace()
+    const value = scanValue(depth + 1)
+    members?.push({ key, start: keyStart, value })
+    skipSpace()
+    const next = text.charCodeAt(at)
+    if (next !== COMMA && next !== CLOSE_BRACE) fail('Expected "," or "}"')
+    at++
+    if (next === CLOSE_BRACE) return { kind: 'object', start, end: at, members }
+    skipSpace()
+  }
+}
+
+function scanArray(depth: number): JsonArray {
+  if (depth >= maxDepth) fail(`Nested deeper than ${maxDepth} levels`)
+  const start = at
+  const items: JsonNode[] | undefined = depth < detail ? [] : undefined
+  at++
+  skipSpace()
+  if (text.charCodeAt(at) === CLOSE_BRACKET) {
+    at++
+    return { kind: 'array', start, end: at, items }
+  }
+  for (;;) {
+    const item = scanValue(depth + 1)
+    items?.push(item)
+    skipSpace()
+    const next = text.charCodeAt(at)
+    if (next !== COMMA && next !== CLOSE_BRACKET) fail('Expected "," or "]"')
+    at++
+    if (next === CLOSE_BRACKET) return { kind: 'array', start, end: at, items }
+    skipSpace()
+  }
+}
+
+/** The keys of one object: compared one by one while they are few, which is nearly always, hashed when they are many. */
+class KeySet {
+  private readonly few: string[] = []
+  private many: Set<string> | undefined
+
+  /** False when the key was there already. */
+  add(key: string): boolean {
+    if (this.many !== undefined) return this.many.size !== this.many.add(key).size
+    for (let index = 0; index < this.few.length; index++) if (this.few[index] === key) return false
+    this.few.push(key)
+    if (this.few.length > 16) this.many = new Set(this.few)
+    return true
+  }
+}
+
+/** The member of that name, if the object has one and its members were kept. */
+export function member(node: JsonNode | undefined, key: string): JsonNode | undefined {
+  if (node?.kind !== 'object' || node.members === undefined) return undefined
+  for (const entry of node.members) if (entry.key === key) return entry.value
+  return undefined
+}
+
+/** The decoded string, or undefined when the node is no string. */
+export function stringOf(source: string, node: JsonNode | undefined): string | undefined {
+  if (node?.kind !== 'string') return undefined
+  const inner = source.slice(node.start + 1, node.end - 1)
+  if (!inner.includes('\\')) return inner
+  const value: unknown = JSON.parse(source.slice(node.start, node.end))
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The number as a double, or undefined when the node is no number. */
+export function numberOf(source: string, node: JsonNode | undefined): number | undefined {
+  return node?.kind === 'number' ? Number(source.slice(node.start, node.end)) : undefined
+}
+
+/** The value as `JSON.parse` reads it. Doubles lose what they cannot hold: never write the value back. */
+export function valueOf(source: string, node: JsonNode): unknown {
+  return JSON.parse(source.slice(node.start, node.end))
+}
+
+/** What was written, to the letter. */
+export function rawOf(source: string, node: JsonNode): string {
+  return source.slice(node.start, node.end)
+}

@@ -1,0 +1,156 @@
+import {
+  type JsonNode,
+  type JsonObject,
+  type ScanLimits,
+  JsonSyntaxError,
+  member,
+  numberOf,
+  rawOf,
+  scanJson,
+  stringOf,
+} from './json.ts'
+import { type Edit, splice } from './edit.ts'
+
+interface MessageBase {
+  /** The whole message as it was written. */
+  readonly text: string
+  readonly root: JsonObject
+}
+
+/** A JSON-RPC request. */
+export interface RequestMessage extends MessageBase {
+  readonly kind: 'request'
+  /** Span of the id; its raw text is what correlates, so that types are preserved. */
+  readonly id: JsonNode
+  readonly method: string
+  readonly params: JsonObject | undefined
+}
+
+/** A JSON-RPC notification. */
+export interface NotificationMessage extends MessageBase {
+  readonly kind: 'notification'
+  readonly method: string
+  readonly params: JsonObject | undefined
+}
+
+/** A successful JSON-RPC response. */
+export interface ResultMessage extends MessageBase {
+  readonly kind: 'result'
+  readonly id: JsonNode
+  readonly result: JsonObject
+}
+
+/** A JSON-RPC error response; the id is missing when the peer could not read the request. */
+export interface ErrorMessage extends MessageBase {
+  readonly kind: 'error'
+  readonly id: JsonNode | undefined
+  readonly error: JsonObject
+  readonly code: number
+  readonly message: string
+}
+
+/** Any JSON-RPC message of MCP. */
+export type Message = RequestMessage | NotificationMessage | ResultMessage | ErrorMessage
+
+/** A text that is no acceptable message; `id` is the raw id to answer with, where it could be read. */
+export interface BadMessage {
+  readonly kind: 'bad'
+  /** `json`: not JSON. `shape`: JSON, but no JSON-RPC message. */
+  readonly problem: 'json' | 'shape'
+  readonly reason: string
+  readonly id: string | undefined
+}
+
+/**
+ * Reads one JSON-RPC 2.0 message (2026-07-28, basic/index "Messages"): ids are strings or integers, never null;
+ * params and results are objects; error codes are integers. Unknown members are kept.
+ */
+export function parseMessage(text: string, limits?: ScanLimits): Message | BadMessage {
+  let root: JsonNode
+  try {
+    root = scanJson(text, limits)
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error
+    return { kind: 'bad', problem: 'json', reason: error.message, id: undefined }
+  }
+  return readMessage(text, root)
+}
+
+/** Reads a message from a node that was scanned already, such as an element of a batch. */
+export function readMessage(text: string, root: JsonNode): Message | BadMessage {
+  const bad = (reason: string, id?: JsonNode): BadMessage => {
+    return { kind: 'bad', problem: 'shape', reason, id: id === undefined ? undefined : rawOf(text, id) }
+  }
+  if (root.kind !== 'object')
+    return bad(root.kind === 'array' ? 'Batches are not accepted' : 'Not a JSON object')
+  const rawId = member(root, 'id')
+  const id = rawId !== undefined && isId(text, rawId) ? rawId : undefined
+  if (stringOf(text, member(root, 'jsonrpc')) !== '2.0') return bad('"jsonrpc" must be "2.0"', id)
+  const methodNode = member(root, 'method')
+  if (methodNode !== undefined) return readCall(text, root, bad)
+  return readResponse(text, root, bad)
+}
+
+type Bad = (reason: string, id?: JsonNode) => BadMessage
+
+function readCall(text: string, root: JsonObject, bad: Bad): Message | BadMessage {
+  const rawId = member(root, 'id')
+  const id = rawId !== undefined && isId(text, rawId) ? rawId : undefined
+  const method = stringOf(text, member(root, 'method'))
+  const params = member(root, 'params')
+  if (rawId !== undefined && id === undefined) return bad('"id" must be a string or an integer')
+  if (method === undefined) return bad('"method" must be a string', id)
+  if (params !== undefined && params.kind !== 'object') return bad('"params" must be an object', id)
+  if (member(root, 'result') !== undefined || member(root, 'error') !== undefined) {
+    return bad('A request cannot carry "result" or "error"', id)
+  }
+  if (id === undefined) return { kind: 'notification', text, root, method, params }
+  return { kind: 'request', text, root, id, method, params }
+}
+
+function readResponse(text: string, root: JsonObject, bad: Bad): Message | BadMessage {
+  const rawId = member(root, 'id')
+  const id = rawId !== undefined && isId(text, rawId) ? rawId : undefined
+  const result = member(root, 'result')
+  const error = member(root, 'error')
+  if (result !== undefined && error !== undefined)
+    return bad('A response cannot carry both "result" and "error"', id)
+  if (result !== undefined) {
+    if (id === undefined) return bad('A response needs the "id" of its request')
+    if (result.kind !== 'object') return bad('"result" must be an object', id)
+    return { kind: 'result', text, root, id, result }
+  }
+  if (error === undefined) return bad('Neither "method" nor "result" nor "error"', id)
+  if (error.kind !== 'object') return bad('"error" must be an object', id)
+  const code = numberOf(text, member(error, 'code'))
+  const message = stringOf(text, member(error, 'message'))
+  if (code === undefined || !Number.isInteger(code)) return bad('"error.code" must be an integer', id)
+  if (message === undefined) return bad('"error.message" must be a string', id)
+  return { kind: 'error', text, root, id, error, code, message }
+}
+
+const INTEGER = /^-?(?:0|[1-9]\d*)$/
+
+function isId(text: string, node: JsonNode): boolean {
+  return node.kind === 'string' || (node.kind === 'number' && INTEGER.test(rawOf(text, node)))
+}
+
+/** The message after edits, read again. Only for edits that keep it a message of the same kind. */
+export function edited<M extends Message>(message: M, edits: readonly Edit[], limits?: ScanLimits): M {
+  if (edits.length === 0) return message
+  const next = parseMessage(splice(message.text, edits), limits)
+  if (next.kind !== message.kind) throw new TypeError('An edit changed the kind of a message')
+  return next as M
+}
+
+/** A result message made by the gateway. Its id is a placeholder that the listener replaces. */
+export function resultMessage(resultJson: string): ResultMessage {
+  const message = parseMessage(`{"jsonrpc":"2.0","id":0,"result":${resultJson}}`)
+  if (message.kind !== 'result') throw new TypeError('Not the JSON of a result')
+  return message
+}
+
+/** The text of an error response; `id` is raw JSON, left out where it is not known. */
+export function errorText(id: string | undefined, error: object): string {
+  return `{"jsonrpc":"2.0",${id === undefined ? '' : `"id":${id},`}"error":${JSON.stringify(error)}}`
+}

@@ -1,0 +1,51 @@
+/** A method that answers with a list. */
+export type ListMethod = 'tools/list' | 'prompts/list' | 'resources/list' | 'resources/templates/list'
+
+/** What a list holds: the member of the result with the entries. */
+export type ListKind = 'tools' | 'prompts' | 'resources' | 'resourceTemplates'
+
+/** The list methods, with what each lists. */
+export const LIST_METHODS: Readonly<Record<ListMethod, ListKind>> = {
+  'tools/list': 'tools',
+  'prompts/list': 'prompts',
+  'resources/list': 'resources',
+  'resources/templates/list': 'resourceTemplates',
+}
+
+/** The method that lists each kind. */
+export const METHOD_OF_KIND: Readonly<Record<ListKind, ListMethod>> = {
+  tools: 'tools/list',
+  prompts: 'prompts/list',
+  resources: 'resources/list',
+  resourceTemplates: 'resources/templates/list',
+}
+
+/** True for a method that answers with a list. */
+export function isListMethod(method: string): method is ListMethod {
+  return Object.hasOwn(LIST_METHODS, method)
+}
+
+/** The parameter that names what a call is for; HTTP mirrors it in `Mcp-Name` (2026-07-28, basic/transports/streamable-http). */
+export const NAME_PARAM: Readonly<Record<string, 'name' | 'uri' | 'taskId'>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+  'tasks/get': 'taskId',
+  'tasks/update': 'taskId',
+  'tasks/cancel': 'taskId',
+}
+
+/** The name parameter of that method, if it has one. Safe for any string. */
+export function nameParamOf(method: string): 'name' | 'uri' | 'taskId' | undefined {
+  return Object.hasOwn(NAME_PARAM, method) ? NAME_PARAM[method] : undefined
+}
+
+/** Results of these methods carry `ttlMs` and `cacheScope` when complete (2026-07-28, server/utilities/caching). */
+export const CACHEABLE_METHODS: ReadonlySet<string> = new Set([
+  'server/discover',
+  'tools/list',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+])
