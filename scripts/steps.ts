@@ -23,40 +23,62 @@ export type Outcome = { readonly ok: boolean; readonly output: string; readonly 
 export type Totals = { readonly passed: number; readonly failed: number }
 
 /** After this time a command is ended together with what it started: the whole of `npm test` has ten minutes. */
-const commandTimeoutMs = 8 * 60_000
+const commandTimeoutMs = 5 * 60_000
+
+/** How long a command may take to end when asked to, and what it started to let go of its output when it has. */
+const graceMs = 5000
+
+/** Signals a command and what it started in its process group; it may all be gone by now. */
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(process.platform === 'win32' ? pid : -pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
 
 /** Runs one command, in a process group of its own so that a hanging one can be ended whole. */
 function runCommand([file, ...args]: Command, cwd: string): Promise<{ ok: boolean; output: string }> {
-  const ownGroup = process.platform !== 'win32'
-  const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: ownGroup })
+  const child = spawn(file, args, {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: process.platform !== 'win32',
+  })
   const chunks: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk))
-  const end = (signal: NodeJS.Signals): void => {
-    if (child.pid !== undefined && child.exitCode === null)
-      process.kill(ownGroup ? -child.pid : child.pid, signal)
+  const note = (words: string): void => void chunks.push(Buffer.from(`\n${words}\n`))
+  let ok = true
+  const giveUp = (why: string): void => {
+    ok = false
+    note(why)
+    signalGroup(child.pid, 'SIGKILL')
   }
   const onTimeout = (): void => {
-    chunks.push(Buffer.from(`\nended after ${commandTimeoutMs / 60_000} minutes\n`))
-    end('SIGKILL')
+    // Asked by a signal, Node's test runner says which file is still running.
+    child.kill('SIGTERM')
+    timer = setTimeout(() => giveUp('it did not end when asked to'), graceMs)
+    ok = false
+    note(`ended after ${commandTimeoutMs / 60_000} minutes`)
   }
-  const stop = (signal: NodeJS.Signals): void => {
-    end(signal)
+  const interrupt = (signal: NodeJS.Signals): void => {
     process.exitCode = 1
+    signalGroup(child.pid, signal)
   }
-  const timer = setTimeout(onTimeout, commandTimeoutMs)
-  process.once('SIGINT', stop).once('SIGTERM', stop)
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk))
+  let timer = setTimeout(onTimeout, commandTimeoutMs)
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
   return new Promise((resolve) => {
-    const finish = (ok: boolean): void => {
+    child.on('error', (error) => giveUp(error.message))
+    child.on('exit', () => {
       clearTimeout(timer)
-      process.off('SIGINT', stop).off('SIGTERM', stop)
-      resolve({ ok, output: Buffer.concat(chunks).toString() })
-    }
-    child.on('error', (error) => {
-      chunks.push(Buffer.from(error.message))
-      finish(false)
+      timer = setTimeout(() => giveUp('it left processes behind that hold its output open'), graceMs)
     })
-    child.on('close', (status) => finish(status === 0))
+    child.on('close', (status) => {
+      clearTimeout(timer)
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+      resolve({ ok: ok && status === 0, output: Buffer.concat(chunks).toString() })
+    })
   })
 }
 

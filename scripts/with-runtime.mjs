@@ -25,6 +25,9 @@ const runtimes = {
 /** One press of Ctrl-C can arrive twice (from the terminal and through npm): within this time it counts once. */
 const sameSignalMs = 1000
 
+/** How often to look whether the shell that npm started us in is still there. */
+const parentCheckMs = 250
+
 /** One line on stderr, so that what the script writes to stdout stays clean. */
 function say(line) {
   process.stderr.write(`toolgate: ${line}\n`)
@@ -110,10 +113,25 @@ function findRuntime() {
   return fail(`needs Node.js ${needed} (this is ${process.version}), and npm has none for ${platform}`)
 }
 
+/**
+ * Calls `onOrphaned` when the shell between npm and us has died. npm hands a signal only to that shell, which ends
+ * without handing it on: without this, `kill <npm>` would leave the script running.
+ */
+function watchParent(onOrphaned) {
+  if (process.env.npm_lifecycle_event === undefined) return
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    onOrphaned()
+  }, parentCheckMs)
+}
+
 /** Starts the script, hands signals on, and ends as it ended. */
 function run(runtime, args) {
   const bin = join(root, 'node_modules', '.bin')
-  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
+  const pathName = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH'
+  const env = { ...process.env, [pathName]: `${bin}${delimiter}${process.env[pathName] ?? ''}` }
   const child = spawn(runtime, args, { stdio: 'inherit', env })
   const lastSent = new Map()
   const forward = (signal) => {
@@ -124,6 +142,7 @@ function run(runtime, args) {
     child.kill(signal)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward)
+  watchParent(() => forward('SIGTERM'))
   child.on('error', (error) => fail(`cannot start ${runtime}: ${error.message}`))
   child.on('exit', (status, signal) => {
     if (signal === null) process.exit(status)
