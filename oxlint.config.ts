@@ -52,6 +52,7 @@ const config: OxlintConfig = defineConfig({
     'import/no-cycle': 'error',
     'import/no-duplicates': 'error',
     'import/no-unassigned-import': 'off',
+    'import/no-named-as-default-member': 'off',
     'unicorn/prefer-node-protocol': 'error',
 
     // Language.
@@ -64,7 +65,10 @@ const config: OxlintConfig = defineConfig({
     'no-shadow': 'off',
     'no-underscore-dangle': 'off',
     'no-await-in-loop': 'off',
+    // The compiler's noImplicitReturns knows an exhaustive switch.
+    'typescript/consistent-return': 'off',
     'typescript/no-unsafe-type-assertion': 'off',
+    'typescript/no-unnecessary-type-arguments': 'off',
     'unicorn/consistent-function-scoping': 'off',
 
     // Sizes: small files, small functions, few parameters.
@@ -114,6 +118,7 @@ const config: OxlintConfig = defineConfig({
         'no-restricted-properties': 'off',
         // A member of JSON Schema, and never awaited.
         'unicorn/no-thenable': 'off',
+        'typescript/no-misused-spread': 'off',
         // node:test collects what `test()` returns.
         'typescript/no-floating-promises': [
           'error',
