@@ -1,0 +1,139 @@
+import { z } from 'zod'
+import { choice, leaf, mapping, textSchema, words } from './leaves.ts'
+import type { HttpBackendConfig, StdioBackendConfig } from './types.ts'
+import { type Parsed, parseCount, parseDuration } from './units.ts'
+
+/** What the name of a backend looks like: it becomes part of tool names, paths and metrics. */
+export const BACKEND_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/
+
+/** Names that the gateway keeps for itself: its own tools are called `gateway_…`. */
+export const RESERVED_NAMES: ReadonlySet<string> = new Set(['gateway'])
+
+/** The name of a backend. */
+export const backendName: z.ZodType<string, string> = z
+  .string()
+  .check((context) => {
+    const name = context.value
+    if (RESERVED_NAMES.has(name)) {
+      context.issues.push({
+        code: 'custom',
+        message: `the name ${name} is reserved for the gateway itself`,
+        input: name,
+      })
+    } else if (!BACKEND_NAME.test(name)) {
+      const message = 'expected a name of 1 to 32 letters, digits, _ and -, starting with a letter or digit'
+      context.issues.push({ code: 'custom', message, input: name })
+    }
+  })
+  .meta({ pattern: BACKEND_NAME.source })
+
+function parseUrl(found: unknown): Parsed<string> {
+  const expected = 'expected an http:// or https:// URL'
+  if (typeof found !== 'string') return { expected }
+  const url = URL.parse(found)
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return { expected }
+  if (url.username !== '' || url.password !== '') {
+    return { expected: 'expected a URL without user and password: put credentials into headers' }
+  }
+  if (url.hash !== '' || found.includes('#')) return { expected: 'expected a URL without a fragment (#…)' }
+  return { value: found }
+}
+
+const URL_JSON = {
+  ...textSchema('^https?://[^#]+$'),
+  description: 'URL of the MCP server (Streamable HTTP).',
+}
+
+const url = leaf(parseUrl, URL_JSON)
+
+const common = {
+  era: choice(
+    ['auto', 'modern', 'legacy'],
+    'Protocol era of the server: modern (2026-07-28 on), legacy (before), or auto to find out.',
+  ).prefault('auto'),
+  timeout: leaf((found) => parseDuration(found, 1), {
+    ...textSchema('^\\d+(ms|s|m|h)$'),
+    description: 'How long one exchange may take, from sending to the end of the answer.',
+  }).prefault('30s'),
+}
+
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** Headers that the gateway sets itself, because they belong to the connection or the protocol. */
+const OWN_HEADER =
+  /^(host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|content-length|content-type|accept|accept-encoding|last-event-id|mcp-.*)$/i
+
+const headerName = z.string().check((context) => {
+  const name = context.value
+  const message = TOKEN.test(name)
+    ? OWN_HEADER.test(name) && `the header ${name} is set by the gateway itself`
+    : 'expected the name of a header'
+  if (message !== false) context.issues.push({ code: 'custom', message, input: name })
+})
+
+const headerValue = leaf(
+  (found): Parsed<string> => {
+    if (typeof found !== 'string') return { expected: 'expected text (put numbers in quotes)' }
+    // RFC 9110 §5.5: visible characters, spaces and tabs, without white space at the ends.
+    return /^[\t\x20-\x7e\x80-\xff]*$/.test(found) && found.trim() === found
+      ? { value: found }
+      : { expected: 'expected a header value: one line, no white space at its ends' }
+  },
+  { type: 'string' },
+)
+
+const variableName = z.string().check((context) => {
+  if (/^[^=\0]+$/.test(context.value)) return
+  context.issues.push({
+    code: 'custom',
+    message: 'expected the name of an environment variable',
+    input: context.value,
+  })
+})
+
+const plainText = leaf(
+  (found): Parsed<string> =>
+    typeof found === 'string' && !found.includes('\0')
+      ? { value: found }
+      : { expected: 'expected text (put numbers, true and false in quotes)' },
+  { type: 'string' },
+)
+
+const httpBackend = mapping({
+  url,
+  transport: choice(['http'], 'Stated for readers; a url means http.').prefault('http'),
+  ...common,
+  headers: z
+    .record(headerName, headerValue)
+    .prefault({})
+    .meta({ description: 'Headers sent with every request, such as Authorization: Bearer ${TOKEN}.' }),
+  connections: leaf((found) => parseCount(found, 1, 10_000), {
+    anyOf: [{ type: 'integer', minimum: 1, maximum: 10_000 }, textSchema('^\\d+$')],
+    description: 'Connections at once.',
+  }).prefault(128),
+}).meta({ title: 'HTTP backend' })
+
+const stdioBackend = mapping({
+  command: words('Program to start; it speaks MCP on its standard streams. No shell is involved.'),
+  transport: choice(['stdio'], 'Stated for readers; a command means stdio.').prefault('stdio'),
+  args: z.array(plainText).prefault([]).meta({ description: 'Arguments of the command.' }),
+  env: z
+    .record(variableName, plainText)
+    .prefault({})
+    .meta({ description: 'Environment variables added to a minimal environment.' }),
+  cwd: words('Working directory, relative to the folder of this file.').prefault('.'),
+  ...common,
+}).meta({ title: 'stdio backend' })
+
+/** Settings of each form, for telling which of them a setting belongs to. */
+export const BACKEND_SETTINGS: Readonly<Record<'http' | 'stdio', readonly string[]>> = {
+  http: Object.keys(httpBackend.shape),
+  stdio: Object.keys(stdioBackend.shape),
+}
+
+/** A backend as it is written, with defaults filled in: a URL, or a mapping with `url` or `command`. */
+export type BackendInput = string | Omit<HttpBackendConfig, 'name'> | Omit<StdioBackendConfig, 'name'>
+
+/** The forms of a backend. The order is known to validate.ts. */
+export const backend: z.ZodType<BackendInput> = z.union([url, httpBackend, stdioBackend])

@@ -1,0 +1,136 @@
+import { dirname, resolve } from 'node:path'
+import { type ClientFile, readClientFile, serversMember } from './client-file.ts'
+import type { Environment } from './interpolate.ts'
+import { isLoopback } from './listen.ts'
+import type { ConfigPath, ConfigProblem, Finding } from './problem.ts'
+import type { FileSettings } from './schema.ts'
+import { type ConfigSource, type SourceTree, readSource } from './source.ts'
+import type { BackendConfig, Config } from './types.ts'
+import { isMapping, validate } from './validate.ts'
+
+/** What came of reading a configuration. */
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] }
+
+/** What loading needs from outside. */
+export interface ConfigPorts {
+  readonly env: Environment
+  /**
+   * Reads a file as text.
+   *
+   * @throws Error that says why it cannot be read
+   */
+  readonly readFile: (path: string) => Promise<string>
+}
+
+/**
+ * Reads and checks a configuration file. Never throws for what is wrong with it: every problem comes back at once.
+ *
+ * @param path absolute, or relative to the working directory; messages call the file by it
+ */
+export async function loadConfig(path: string, ports: ConfigPorts): Promise<ConfigResult> {
+  let text: string
+  try {
+    text = await ports.readFile(path)
+  } catch (error) {
+    const message = `cannot be read: ${error instanceof Error ? reason(error) : String(error)}`
+    return { ok: false, problems: [{ file: path, line: 0, column: 0, path: '', message }] }
+  }
+  return parseConfig({ name: path, text, dir: dirname(resolve(path)) }, ports.env)
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a folder',
+}
+
+function reason(error: Error): string {
+  const code = 'code' in error ? String(error.code) : ''
+  return REASONS[code] ?? error.message
+}
+
+/** Checks a configuration that is there as text already, in YAML or JSON; desktop clients' files included. */
+export function parseConfig(source: ConfigSource, env: Environment): ConfigResult {
+  const tree = readSource(source, env)
+  if (tree.value === undefined && tree.findings.length > 0) return failed(tree, tree.findings)
+  if (!isMapping(tree.value)) {
+    const message =
+      tree.value === undefined ? 'the file is empty' : 'expected a mapping (key: value) at the top'
+    return failed(tree, [...tree.findings, { path: [], message: `${message}; it needs at least backends` }])
+  }
+  const member = serversMember(tree.value)
+  const client = member === undefined ? undefined : readClientFile(tree.value, member)
+  const { settings, findings } = check(tree, client)
+  if (settings === undefined || findings.length > 0) return failed(tree, findings)
+  const warnings = [...(client?.warnings ?? []), ...doubts(settings, member ?? 'backends')]
+  return {
+    ok: true,
+    config: toConfig(settings, source.dir),
+    warnings: warnings.map((each) => tree.locate(each)),
+  }
+}
+
+function failed(tree: SourceTree, findings: readonly Finding[]): ConfigResult {
+  const problems = findings.map((finding) => tree.locate(finding))
+  return { ok: false, problems: problems.toSorted((a, b) => a.line - b.line || a.column - b.column) }
+}
+
+/** Validates the tree, or what a client's file means in our shape, with every path as it is in the file. */
+function check(
+  tree: SourceTree,
+  client: ClientFile | undefined,
+): { readonly settings: FileSettings | undefined; readonly findings: readonly Finding[] } {
+  const original = client?.originalPath ?? ((path: ConfigPath) => path)
+  const broken = tree.findings.filter(({ path }) => client?.isOmitted(path) !== true)
+  const { settings, findings } = validate({
+    value: client?.value ?? tree.value,
+    variablesAt: (path) => tree.variablesAt(original(path)),
+  })
+  const located = findings.map((finding) => ({ ...finding, path: original(finding.path) }))
+  // A text whose references could not be resolved is reported once, not again for what it then looks like.
+  const consequences = new Set(broken.map(({ path }) => JSON.stringify(path)))
+  const own = located.filter(({ path }) => !consequences.has(JSON.stringify(path)))
+  return { settings, findings: [...broken, ...(client?.problems ?? []), ...own] }
+}
+
+function doubts(settings: FileSettings, backends: string): readonly Finding[] {
+  const findings: Finding[] = []
+  if (Object.keys(settings.backends).length === 0) {
+    findings.push({
+      path: [backends],
+      at: 'key',
+      message: 'there are no backends, so there is nothing to serve',
+    })
+  }
+  if (settings.admin !== false && !isLoopback(settings.admin.listen.host)) {
+    const message = 'reachable from the network: whoever learns the admin token can see what the gateway does'
+    findings.push({ path: ['admin', 'listen'], message })
+  }
+  return findings
+}
+
+function toConfig({ gateway, backends, admin, log }: FileSettings, dir: string): Config {
+  const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, ...rest } = gateway
+  return {
+    gateway: {
+      ...rest,
+      pageSize,
+      stateDir: stateDir === undefined ? undefined : resolve(dir, stateDir),
+    },
+    admin: admin === false ? undefined : admin,
+    log,
+    backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
+  }
+}
+
+function toBackend(name: string, backend: FileSettings['backends'][string], dir: string): BackendConfig {
+  if (typeof backend === 'string') {
+    const defaults = { era: 'auto', timeout: 30_000, headers: {}, connections: 128 } as const
+    return { name, transport: 'http', url: backend, ...defaults }
+  }
+  return backend.transport === 'http'
+    ? { name, ...backend }
+    : { name, ...backend, cwd: resolve(dir, backend.cwd) }
+}
