@@ -17,6 +17,8 @@ export interface JsonObject {
   readonly kind: 'object'
   readonly start: number
   readonly end: number
+  /** Whether a key in it, at any depth, is written with an escape; undefined when nobody looked. See {@link valueOf}. */
+  readonly escapedKeys?: boolean
   readonly members: readonly JsonMember[] | undefined
 }
 
@@ -25,6 +27,8 @@ export interface JsonArray {
   readonly kind: 'array'
   readonly start: number
   readonly end: number
+  /** As in {@link JsonObject}. */
+  readonly escapedKeys?: boolean
   readonly items: readonly JsonNode[] | undefined
 }
 
@@ -65,6 +69,7 @@ let text = ''
 let at = 0
 let maxDepth = DEFAULT_MAX_DEPTH
 let detail = 3
+let escapedKeyCount = 0
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -225,8 +230,9 @@ function isHex(code: number): boolean {
 function scanKey(): string {
   if (text.charCodeAt(at) !== QUOTE) fail('Expected a member name in double quotes')
   const start = at
-  const escaped = skipString()
-  return escaped ? decodeString(text.slice(start, at)) : text.slice(start + 1, at - 1)
+  if (!skipString()) return text.slice(start + 1, at - 1)
+  escapedKeyCount++
+  return decodeString(text.slice(start, at))
 }
 
 function decodeString(literal: string): string {
@@ -237,13 +243,14 @@ function decodeString(literal: string): string {
 function scanObject(depth: number): JsonObject {
   if (depth >= maxDepth) fail(`Nested deeper than ${maxDepth} levels`)
   const start = at
+  const before = escapedKeyCount
   const members: JsonMember[] | undefined = depth < detail ? [] : undefined
   const seen = new KeySet()
   at++
   skipSpace()
   if (text.charCodeAt(at) === CLOSE_BRACE) {
     at++
-    return { kind: 'object', start, end: at, members }
+    return { kind: 'object', start, end: at, escapedKeys: false, members }
   }
   for (;;) {
     const keyStart = at
@@ -262,7 +269,9 @@ function scanObject(depth: number): JsonObject {
     const next = text.charCodeAt(at)
     if (next !== COMMA && next !== CLOSE_BRACE) fail('Expected "," or "}"')
     at++
-    if (next === CLOSE_BRACE) return { kind: 'object', start, end: at, members }
+    if (next === CLOSE_BRACE) {
+      return { kind: 'object', start, end: at, escapedKeys: escapedKeyCount > before, members }
+    }
     skipSpace()
   }
 }
@@ -270,12 +279,13 @@ function scanObject(depth: number): JsonObject {
 function scanArray(depth: number): JsonArray {
   if (depth >= maxDepth) fail(`Nested deeper than ${maxDepth} levels`)
   const start = at
+  const before = escapedKeyCount
   const items: JsonNode[] | undefined = depth < detail ? [] : undefined
   at++
   skipSpace()
   if (text.charCodeAt(at) === CLOSE_BRACKET) {
     at++
-    return { kind: 'array', start, end: at, items }
+    return { kind: 'array', start, end: at, escapedKeys: false, items }
   }
   for (;;) {
     const item = scanValue(depth + 1)
@@ -284,7 +294,9 @@ function scanArray(depth: number): JsonArray {
     const next = text.charCodeAt(at)
     if (next !== COMMA && next !== CLOSE_BRACKET) fail('Expected "," or "]"')
     at++
-    if (next === CLOSE_BRACKET) return { kind: 'array', start, end: at, items }
+    if (next === CLOSE_BRACKET) {
+      return { kind: 'array', start, end: at, escapedKeys: escapedKeyCount > before, items }
+    }
     skipSpace()
   }
 }
@@ -325,9 +337,24 @@ export function numberOf(source: string, node: JsonNode | undefined): number | u
   return node?.kind === 'number' ? Number(source.slice(node.start, node.end)) : undefined
 }
 
-/** The value as `JSON.parse` reads it. Doubles lose what they cannot hold: never write the value back. */
+/**
+ * The value as JSON means it. Doubles lose what they cannot hold: never write the value back.
+ *
+ * V8 reads a key written with an escape as another key once it has seen certain objects (nodejs/node#63785),
+ * which would let a caller show a policy other arguments than the backend sees. Such values, which are
+ * very rare, are put together here.
+ */
 export function valueOf(source: string, node: JsonNode): unknown {
-  return JSON.parse(source.slice(node.start, node.end))
+  const raw = source.slice(node.start, node.end)
+  if (node.kind !== 'object' && node.kind !== 'array') return JSON.parse(raw)
+  if (node.escapedKeys === false) return JSON.parse(raw)
+  return build(raw, scanJson(raw, { maxDepth: Infinity, detail: Infinity }))
+}
+
+function build(source: string, node: JsonNode): unknown {
+  if (node.kind === 'array') return node.items?.map((item) => build(source, item))
+  if (node.kind !== 'object') return JSON.parse(source.slice(node.start, node.end))
+  return Object.fromEntries(node.members?.map(({ key, value }) => [key, build(source, value)]) ?? [])
 }
 
 /** What was written, to the letter. */
