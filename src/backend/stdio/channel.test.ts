@@ -251,6 +251,24 @@ describe('a process that does not read', { timeout: 30_000 }, () => {
     await assert.rejects(again, { name: 'TimeoutError' }, 'there is room again')
   })
 
+  test('never gets what was said not to have been sent', async (t) => {
+    // It reads when it is told to while it is stopped, and writes on standard error what it got.
+    const code = `process.on('SIGUSR2', () => process.stdin.on('data', (d) => console.error(d.length)))
+      process.stdin.on('end', () => process.exit())
+      console.log('{"jsonrpc":"2.0","method":"ready"}')
+      setInterval(() => undefined, 1000)`
+    const { channel, events, logged } = await open(t, { args: ['-e', code] }, { grace: 10_000 })
+    while (events.messages.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    const big = { text: 'x'.repeat(1_000_000) }
+    const kinds = [1, 2, 3].map(async () => (await failureOf(channel.exchange(exchangeOf('echo', big)))).kind)
+    const closing = channel.close()
+    process.kill(channel.pid, 'SIGUSR2')
+    await closing
+    assert.deepEqual(await Promise.all(kinds), ['broken', 'unreachable', 'unreachable'])
+    const got = logged.reduce((sum, { message }) => sum + (Number(message) || 0), 0)
+    assert.ok(got > 1_000_000 && got < 1_100_000, String(got))
+  })
+
   test('distinguishes what it may have read from what it cannot', async (t) => {
     const { channel } = await open(t)
     await channel.exchange(exchangeOf('deaf'))

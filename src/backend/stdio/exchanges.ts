@@ -74,7 +74,8 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
     },
     answer: (id, message) => {
       const entry = entries.get(id)
-      if (entry === undefined) return false
+      // Nobody can answer what was not sent yet.
+      if (entry?.queued.sent !== true) return false
       // From now on a second answer finds nothing; this one waits for the notifications before it.
       entries.delete(id)
       entry.answered = true
@@ -89,8 +90,9 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
     },
     fail: (id, failure) => {
       const entry = entries.get(id)
-      entry?.settle(() => entry.reject(new ChannelError(failure)))
-      return entry !== undefined
+      if (entry?.queued.sent !== true) return false
+      entry.settle(() => entry.reject(new ChannelError(failure)))
+      return true
     },
     failAll: (failureOf) => {
       for (const entry of entries.values()) {

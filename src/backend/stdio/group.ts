@@ -27,5 +27,9 @@ export function signalGroup(host: HostProcess, leader: number, signal: KillSigna
 export function groupRuns(host: HostProcess, leader: number): boolean {
   if (!signalGroup(host, leader, 0)) return false
   if (host.platform !== 'linux') return true
-  return listProcesses().some((pid) => readStat(pid)?.group === leader)
+  try {
+    return listProcesses().some((pid) => readStat(pid)?.group === leader)
+  } catch {
+    return true
+  }
 }

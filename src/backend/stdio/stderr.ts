@@ -5,6 +5,9 @@ import { createEventRate } from './rate.ts'
 /** Characters of one line that are kept; the rest of the line is dropped. */
 const MAX_LINE = 2_000
 
+/** Characters of the last line that are kept as the reason of an end. */
+const LAST_LINE = 300
+
 /** Lines per backend: so many at once, filled up again over the window in milliseconds. */
 const LINES = 100
 const WINDOW = 10_000
@@ -40,7 +43,7 @@ export function createStderrReader(backend: string, ports: { clock: Clock; log: 
     line = ''
     cut = false
     if (text.trim() === '') return
-    if (/^[^\s}\])^]/.test(text) && !/^Node\.js v\d/.test(text)) last = text
+    if (/^[^\s}\])^]/.test(text) && !/^Node\.js v\d/.test(text)) last = text.slice(0, LAST_LINE)
     if (!rate.allow()) return
     reportHeldBack()
     log('info', text, { backend, stream: 'stderr' })
