@@ -10,6 +10,8 @@ export interface BackendRequest {
   /** In the modern form, with the id and the names that the client used. */
   readonly message: RequestMessage
   readonly target: OneTarget
+  /** The name or URI as the client wrote it; differs from the target's where the gateway renames. */
+  readonly exposedName: string | undefined
   /** Headers of the client's request; only unknown `Mcp-Param-*` are passed on. */
   readonly headers: HeaderLookup | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
@@ -54,6 +56,8 @@ export interface BackendList {
   /** Milliseconds for which the list is fresh from now on; 0 when unknown. */
   readonly ttlMs: number
   readonly cacheScope: 'public' | 'private'
+  /** False when the backend does not have this kind of list at all. */
+  readonly offered: boolean
 }
 
 /** An MCP server behind the gateway. Speaks the modern form towards the gateway, whatever its own era. */

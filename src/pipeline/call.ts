@@ -1,6 +1,6 @@
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import type { Era } from '../protocol/versions.ts'
-import type { Permit, SystemPermit } from './permit.ts'
+import type { Permit } from './permit.ts'
 import type { Target } from './target.ts'
 
 /** The authenticated identity behind an exchange. */
@@ -47,7 +47,7 @@ export interface Routed extends Call {
 
 /** A call that may be carried out; the permit, not the call, says on which target. */
 export interface Permitted extends Routed {
-  readonly permit: Permit | SystemPermit
+  readonly permit: Permit
 }
 
 /** What a handler yields: the result or the backend's own error. The gateway's own failures are thrown. */

@@ -21,28 +21,7 @@ export class Permit {
   }
 }
 
-/** Proof that the gateway itself wants something of a backend: probes and catalog refreshes. */
-export class SystemPermit {
-  readonly #target: Target
-
-  /** Not callable from outside: the key never leaves this file. */
-  constructor(key: typeof MINT, target: Target) {
-    if (key !== MINT) throw new TypeError('A permit is minted, not built')
-    this.#target = target
-  }
-
-  /** What the permit is for. */
-  get target(): Target {
-    return this.#target
-  }
-}
-
 /** For `filters/authorize` alone. */
 export function mintPermit(target: Target): Permit {
   return new Permit(MINT, target)
-}
-
-/** For `gateway.ts` alone. */
-export function mintSystemPermit(target: Target): SystemPermit {
-  return new SystemPermit(MINT, target)
 }

@@ -1,0 +1,156 @@
+import { member, valueOf } from '../protocol/json.ts'
+import { type ErrorMessage, type ResultMessage } from '../protocol/message.ts'
+import { META } from '../protocol/meta.ts'
+import { LATEST_LEGACY_VERSION, LEGACY_VERSIONS, MODERN_VERSION } from '../protocol/versions.ts'
+import type { BackendIdentity } from './backend.ts'
+import { type Channel, ChannelError } from './channel.ts'
+import { type LegacySession, createLegacySpeaker, identityOf, isImplementation, isRecord } from './legacy.ts'
+import type { SpeakerPorts } from './ports.ts'
+import type { Speaker } from './speaker.ts'
+
+/** What a probe found. `legacy` is a guess that `initialize` has to confirm. */
+export type ProbeVerdict =
+  | { readonly era: 'modern'; readonly identity: BackendIdentity }
+  | { readonly era: 'legacy'; readonly reason: string }
+
+/**
+ * Asks `server/discover` and judges the answer (2026-07-28, basic/transports "Backward Compatibility" of both
+ * transports): only positive evidence makes a server modern. Authentication, server failures and unreachable
+ * servers are no evidence and are thrown.
+ *
+ * @throws ChannelError, or the reason of the signal
+ */
+export async function probeEra(
+  channel: Channel,
+  ports: SpeakerPorts,
+  signal: AbortSignal,
+): Promise<ProbeVerdict> {
+  const id = ports.nextId()
+  const text = `{"jsonrpc":"2.0","id":${id},"method":"server/discover","params":{"_meta":${ports.requestMeta}}}`
+  const headers = { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': 'server/discover' }
+  try {
+    const answer = await channel.exchange({
+      ...{ text, id, headers, era: 'modern', signal },
+      onNotification: () => undefined,
+      onRequest: () => undefined,
+    })
+    return judge(answer.message)
+  } catch (error) {
+    if (!(error instanceof ChannelError)) throw error
+    return judgeFailure(error, channel)
+  }
+}
+
+function judge(message: ResultMessage | ErrorMessage): ProbeVerdict {
+  if (message.kind === 'result') {
+    const identity = discovered(message)
+    return identity === undefined
+      ? { era: 'legacy', reason: 'server/discover named no version that the gateway speaks' }
+      : { era: 'modern', identity }
+  }
+  // A modern error is evidence even where it is not an answer: −32022 lists what is spoken.
+  if (message.code === -32022 && supports(message)) {
+    return { era: 'modern', identity: unknownIdentity() }
+  }
+  return { era: 'legacy', reason: `server/discover answered error ${message.code}` }
+}
+
+function judgeFailure(error: ChannelError, channel: Channel): ProbeVerdict {
+  const { failure } = error
+  switch (failure.kind) {
+    case 'status':
+      if (failure.status === 401 || failure.status === 403 || failure.status === 429 || failure.status >= 500)
+        throw error
+      return { era: 'legacy', reason: `server/discover answered ${failure.status}` }
+    case 'protocol':
+      return { era: 'legacy', reason: error.message }
+    case 'broken':
+      // Some legacy servers exit on any request before initialize.
+      if (channel.transport === 'stdio') return { era: 'legacy', reason: error.message }
+      throw error
+    case 'unreachable':
+      throw error
+  }
+}
+
+function supports(message: ErrorMessage): boolean {
+  const data = member(message.error, 'data')
+  const value = data === undefined ? undefined : valueOf(message.text, data)
+  return isRecord(value) && Array.isArray(value['supported']) && value['supported'].includes(MODERN_VERSION)
+}
+
+function unknownIdentity(): BackendIdentity {
+  return {
+    era: 'modern',
+    version: MODERN_VERSION,
+    serverInfo: undefined,
+    capabilities: {},
+    instructions: undefined,
+  }
+}
+
+function discovered(message: ResultMessage): BackendIdentity | undefined {
+  const value = valueOf(message.text, message.result)
+  if (!isRecord(value) || !Array.isArray(value['supportedVersions'])) return undefined
+  if (!value['supportedVersions'].includes(MODERN_VERSION)) return undefined
+  const meta = isRecord(value['_meta']) ? value['_meta'] : {}
+  const serverInfo = meta[META.serverInfo]
+  return {
+    era: 'modern',
+    version: MODERN_VERSION,
+    serverInfo: isImplementation(serverInfo) ? serverInfo : undefined,
+    capabilities: isRecord(value['capabilities']) ? value['capabilities'] : {},
+    instructions: typeof value['instructions'] === 'string' ? value['instructions'] : undefined,
+  }
+}
+
+/**
+ * The legacy handshake: `initialize`, then `notifications/initialized` (2025-11-25, basic/lifecycle). No
+ * capabilities are declared, so that servers do not ask for what nobody answers.
+ *
+ * @throws ChannelError, or the reason of the signal
+ */
+export async function initializeLegacy(
+  channel: Channel,
+  ports: SpeakerPorts,
+  signal: AbortSignal,
+): Promise<Speaker> {
+  const id = ports.nextId()
+  const params = { protocolVersion: LATEST_LEGACY_VERSION, capabilities: {}, clientInfo: ports.clientInfo }
+  const answer = await channel.exchange({
+    ...{ id, era: 'legacy', headers: {}, signal },
+    text: `{"jsonrpc":"2.0","id":${id},"method":"initialize","params":${JSON.stringify(params)}}`,
+    onNotification: () => undefined,
+    onRequest: () => undefined,
+  })
+  const { message } = answer
+  if (message.kind === 'error') {
+    const reason = `refused initialize with error ${message.code}: ${message.message.slice(0, 200)}`
+    throw new ChannelError({ kind: 'protocol', reason })
+  }
+  const session = sessionOf(message, answer.session)
+  await channel.notify('{"jsonrpc":"2.0","method":"notifications/initialized"}', session.headers)
+  return createLegacySpeaker(channel, session, ports)
+}
+
+function sessionOf(message: ResultMessage, sessionId: string | undefined): LegacySession {
+  const identity = identityOf(message.result, message.text)
+  if (identity === undefined)
+    throw new ChannelError({ kind: 'protocol', reason: 'answered initialize without a version' })
+  if (!LEGACY_VERSIONS.includes(identity.version)) {
+    const version = identity.version.slice(0, 40)
+    throw new ChannelError({
+      kind: 'protocol',
+      reason: `wants protocol version ${version}, which the gateway does not speak`,
+    })
+  }
+  if (sessionId !== undefined && !/^[\x21-\x7e]{1,1024}$/.test(sessionId)) {
+    throw new ChannelError({ kind: 'protocol', reason: 'sent an invalid Mcp-Session-Id' })
+  }
+  // The version header came with 2025-06-18; older servers ignore it.
+  const version = { 'mcp-protocol-version': identity.version }
+  return {
+    identity,
+    headers: sessionId === undefined ? version : { ...version, 'mcp-session-id': sessionId },
+  }
+}

@@ -1,0 +1,64 @@
+import { GatewayError } from '../errors.ts'
+import { ChannelError, type ChannelFailure } from './channel.ts'
+
+/** What a failure below JSON-RPC means to the caller. Errors of other kinds stay what they are. */
+export function asGatewayError(error: unknown, backend: string): unknown {
+  if (!(error instanceof ChannelError)) return error
+  return fromFailure(error.failure, backend, error)
+}
+
+function fromFailure(failure: ChannelFailure, backend: string, cause: ChannelError): GatewayError {
+  const known = { backend, cause }
+  switch (failure.kind) {
+    case 'unreachable':
+      return new GatewayError(
+        'BACKEND_UNAVAILABLE',
+        `Backend ${backend} is not reachable: ${failure.reason}`,
+        known,
+      )
+    case 'broken':
+      // The request had been sent: whether it was carried out cannot be known.
+      return new GatewayError('BACKEND_UNAVAILABLE', `Backend ${backend} broke off: ${failure.reason}`, {
+        ...known,
+        retryable: false,
+        data: { outcome: 'unknown' },
+      })
+    case 'protocol':
+      return new GatewayError(
+        'BACKEND_PROTOCOL',
+        `Backend ${backend} broke the protocol: it ${failure.reason}`,
+        known,
+      )
+    case 'status':
+      return fromStatus(failure.status, backend, known)
+  }
+}
+
+function fromStatus(
+  status: number,
+  backend: string,
+  known: { readonly backend: string; readonly cause: ChannelError },
+): GatewayError {
+  if (status === 401 || status === 403) {
+    return new GatewayError(
+      'BACKEND_AUTH',
+      `Backend ${backend} does not accept the gateway's credentials (HTTP ${status})`,
+      known,
+    )
+  }
+  if (status === 429 || status === 503) {
+    return new GatewayError('BACKEND_UNAVAILABLE', `Backend ${backend} is overloaded (HTTP ${status})`, known)
+  }
+  if (status >= 500) {
+    return new GatewayError('BACKEND_UNAVAILABLE', `Backend ${backend} failed with HTTP ${status}`, {
+      ...known,
+      retryable: false,
+      data: { outcome: 'unknown' },
+    })
+  }
+  return new GatewayError(
+    'BACKEND_PROTOCOL',
+    `Backend ${backend} answered HTTP ${status} without a JSON-RPC message`,
+    known,
+  )
+}

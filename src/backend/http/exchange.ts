@@ -1,0 +1,273 @@
+import { isUtf8 } from 'node:buffer'
+import type { Dispatcher } from 'undici'
+import type { Clock } from '../../pipeline/clock.ts'
+import { scanJson, rawOf } from '../../protocol/json.ts'
+import { type ErrorMessage, type Message, type ResultMessage, parseMessage } from '../../protocol/message.ts'
+import { createSseParser } from '../../protocol/sse.ts'
+import { type Answer, ChannelError, type ChannelFailure, type Exchange } from '../channel.ts'
+
+/** What a request of ours says to the pool beyond the constant options. */
+export interface HttpRequestOptions {
+  readonly method: 'POST' | 'GET' | 'DELETE'
+  readonly headers: string[]
+  readonly body?: string
+}
+
+/** Sends a request of ours through the pool of the backend. */
+export type HttpDispatch = (options: HttpRequestOptions, handler: Dispatcher.DispatchHandler) => void
+
+/** What one exchange needs from its channel. */
+export interface HttpExchangePorts {
+  readonly dispatch: HttpDispatch
+  readonly headers: string[]
+  readonly clock: Clock
+  readonly maxReplyBytes: number
+}
+
+/** Bytes of a useless answer that are kept for the log. */
+const KEPT_BODY = 500
+
+/** Time a stream gets to end after it has carried the answer, in milliseconds. */
+const LINGER = 1000
+
+/** How an answer's body is read. */
+type BodyReader =
+  | { readonly kind: 'json'; readonly chunks: Buffer[] }
+  | { readonly kind: 'events'; readonly push: (chunk: Buffer) => void; readonly end: () => void }
+  | { readonly kind: 'useless'; readonly chunks: Buffer[] }
+
+/**
+ * One POST and its answer, JSON or an event stream (2026-07-28 and 2025-11-25, basic/transports). Settles as soon
+ * as the answer is there; what a server sends after it is read for a moment and thrown away.
+ */
+export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): Promise<Answer> {
+  const { signal } = exchange
+  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  let settled = false
+  let started = false
+  let controller: Dispatcher.DispatchController | undefined
+  const onAbort = (): void => {
+    fail(signal.reason as Error)
+    controller?.abort(new Error('cancelled'))
+  }
+  const settle = (): boolean => {
+    if (settled) return false
+    settled = true
+    signal.removeEventListener('abort', onAbort)
+    return true
+  }
+  const fail = (error: Error): void => {
+    if (settle()) reject(error)
+  }
+  const failWith = (failure: ChannelFailure): void => fail(new ChannelError(failure))
+  const response = new Response(exchange, ports, {
+    answer: (answer) => {
+      if (settle()) resolve(answer)
+    },
+    fail: failWith,
+  })
+  signal.addEventListener('abort', onAbort)
+  ports.dispatch(
+    { method: 'POST', headers: ports.headers, body: exchange.text },
+    {
+      onRequestStart(newController) {
+        controller = newController
+        started = true
+        if (signal.aborted) newController.abort(new Error('cancelled'))
+      },
+      onResponseStart: (current, status, headers) => response.start(current, status, headers),
+      onResponseData: (current, chunk) => response.data(current, chunk),
+      onResponseEnd: () => response.end(),
+      onResponseError(_controller, error) {
+        response.close()
+        failWith({ kind: started ? 'broken' : 'unreachable', reason: reasonOf(error) })
+      },
+    },
+  )
+  return promise
+}
+
+interface Outcome {
+  answer(answer: Answer): void
+  fail(failure: ChannelFailure): void
+}
+
+/** Reads the response of one exchange. */
+class Response {
+  readonly #exchange: Exchange
+  readonly #ports: HttpExchangePorts
+  readonly #outcome: Outcome
+  #status = 0
+  #session: string | undefined
+  #reader: BodyReader = { kind: 'useless', chunks: [] }
+  #received = 0
+  #answered = false
+  #cancelLinger: (() => void) | undefined
+
+  constructor(exchange: Exchange, ports: HttpExchangePorts, outcome: Outcome) {
+    this.#exchange = exchange
+    this.#ports = ports
+    this.#outcome = outcome
+  }
+
+  start(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    this.#status = status
+    const session = headers['mcp-session-id']
+    this.#session = typeof session === 'string' ? session : undefined
+    const type = String(headers['content-type'] ?? '')
+    if (type.startsWith('application/json')) this.#reader = { kind: 'json', chunks: [] }
+    else if (type.startsWith('text/event-stream') && status === 200)
+      this.#reader = this.#eventReader(controller)
+    else if (status >= 200 && status < 300) {
+      this.#protocolError(`answered a request with ${status} and content type "${type.slice(0, 80)}"`)
+    }
+  }
+
+  data(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const reader = this.#reader
+    if (reader.kind === 'events') {
+      try {
+        reader.push(chunk)
+      } catch (error) {
+        this.#protocolError(reasonOf(error))
+        controller.abort(new Error('protocol error'))
+      }
+      return
+    }
+    this.#received += chunk.length
+    const limit = reader.kind === 'json' ? this.#ports.maxReplyBytes : KEPT_BODY
+    if (this.#received <= limit) reader.chunks.push(chunk)
+    else if (reader.kind === 'json') {
+      this.#protocolError(`answered with more than ${limit} bytes`)
+      controller.abort(new Error('too large'))
+    }
+  }
+
+  end(): void {
+    this.close()
+    const reader = this.#reader
+    if (reader.kind === 'events') {
+      reader.end()
+      if (!this.#answered)
+        this.#outcome.fail({ kind: 'broken', reason: 'the event stream ended without an answer' })
+      return
+    }
+    if (reader.kind === 'json') this.#readJson(reader.chunks)
+    else this.#outcome.fail({ kind: 'status', status: this.#status, body: textOf(reader.chunks) })
+  }
+
+  close(): void {
+    this.#cancelLinger?.()
+  }
+
+  #readJson(chunks: Buffer[]): void {
+    const [first] = chunks
+    const bytes = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)
+    if (!isUtf8(bytes)) return this.#useless('answered with invalid UTF-8', chunks)
+    const text = bytes.toString('utf8')
+    const message = parseMessage(text)
+    if (message.kind === 'bad') {
+      if (message.problem === 'shape' && this.#readBatch(text)) return
+      return this.#useless(`answered with no JSON-RPC message (${message.reason})`, chunks)
+    }
+    if (message.kind === 'result' || message.kind === 'error') {
+      if (this.#accept(message)) return
+      return this.#useless('answered with the id of another request', chunks)
+    }
+    this.#useless(`answered with a ${message.kind} instead of a response`, chunks)
+  }
+
+  /** 2025-03-26 servers may answer with an array of messages. */
+  #readBatch(text: string): boolean {
+    const root = scanJson(text, { detail: 1 })
+    if (root.kind !== 'array') return false
+    for (const item of root.items ?? []) this.#take(parseMessage(rawOf(text, item)))
+    return this.#answered
+  }
+
+  /** A body that is no answer: with an error status the status is the news, otherwise the broken protocol is. */
+  #useless(reason: string, chunks: Buffer[]): void {
+    if (this.#status < 400) return this.#protocolError(reason)
+    this.#outcome.fail({ kind: 'status', status: this.#status, body: textOf(chunks) })
+  }
+
+  #protocolError(reason: string): void {
+    this.#outcome.fail({ kind: 'protocol', reason })
+  }
+
+  #accept(message: ResultMessage | ErrorMessage): boolean {
+    const id = message.id === undefined ? undefined : rawOf(message.text, message.id)
+    // An error without an id still belongs to this exchange: HTTP correlates it.
+    if (id !== this.#exchange.id && !(id === undefined && message.kind === 'error')) return false
+    if (!this.#answered) {
+      this.#answered = true
+      this.#outcome.answer({ message, status: this.#status, session: this.#session })
+    }
+    return true
+  }
+
+  #take(message: Message | { readonly kind: 'bad'; readonly reason: string }): Promise<void> | undefined {
+    switch (message.kind) {
+      case 'bad':
+        this.#protocolError(`sent an event that is no JSON-RPC message (${message.reason})`)
+        return undefined
+      case 'result':
+      case 'error':
+        this.#accept(message)
+        return undefined
+      case 'notification':
+        return this.#answered ? undefined : this.#exchange.onNotification(message)
+      case 'request':
+        this.#exchange.onRequest(message)
+        return undefined
+    }
+  }
+
+  #eventReader(controller: Dispatcher.DispatchController): BodyReader {
+    const take = (data: string): void => {
+      const ready = this.#take(parseMessage(data))
+      if (ready !== undefined) {
+        controller.pause()
+        void ready.finally(() => controller.resume())
+      }
+      if (this.#answered && this.#cancelLinger === undefined) {
+        this.#cancelLinger = this.#ports.clock.after(LINGER, () => controller.abort(new Error('answered')))
+      }
+    }
+    const parser = createSseParser((event) => {
+      if (event.event === 'message' || event.event === '') take(event.data)
+    }, this.#ports.maxReplyBytes)
+    return { kind: 'events', push: (chunk) => parser.push(chunk), end: () => parser.end() }
+  }
+}
+
+function textOf(chunks: readonly Buffer[]): string {
+  return Buffer.concat(chunks).toString('utf8').slice(0, KEPT_BODY)
+}
+
+/** The reason of a failed connection, without the address: clients may see it. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown failure'
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'connection refused'
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'host name not found'
+    case 'ECONNRESET':
+    case 'UND_ERR_SOCKET':
+    case 'EPIPE':
+      return 'connection lost'
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return 'connection timed out'
+    default:
+      return code ?? error.message
+  }
+}

@@ -1,0 +1,365 @@
+import type { EraSetting } from '../config/types.ts'
+import { GatewayError } from '../errors.ts'
+import type { Message } from '../protocol/message.ts'
+import type { ListKind } from '../protocol/methods.ts'
+import type { Era } from '../protocol/versions.ts'
+import type { BackendCondition, BackendIdentity } from './backend.ts'
+import { type Channel, ChannelError } from './channel.ts'
+import { initializeLegacy, probeEra } from './detect.ts'
+import { asGatewayError } from './failure.ts'
+import { createModernSpeaker } from './modern.ts'
+import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
+import { type Speaker, StaleSpeakerError } from './speaker.ts'
+
+/** What a link needs to know of its backend. */
+export interface LinkConfig {
+  readonly name: string
+  readonly era: EraSetting
+  /** Milliseconds for connecting. */
+  readonly timeout: number
+}
+
+/** Hands out the channel of the moment; a new one where the old one ended. */
+export type OpenChannel = () => Promise<Channel>
+
+/** The living connection to one backend: connected on demand, watched, and mended by itself. */
+export interface Link {
+  /**
+   * Uses the speaker, and once more a fresh one where the first turns out to be stale.
+   *
+   * @throws GatewayError, or the reason of the signal
+   */
+  use<T>(action: (speaker: Speaker) => Promise<T>, signal: AbortSignal): Promise<T>
+  /**
+   * The speaker of the moment; connects if there is none. Callers at the same time share one attempt.
+   *
+   * @throws GatewayError, or the reason of the signal
+   */
+  speaker(signal: AbortSignal): Promise<Speaker>
+  readonly state: LinkState
+  onListChanged(listener: (kind: ListKind) => void): () => void
+  /** To be called with messages of the channel that belong to no exchange. */
+  onMessage(message: Message): void
+  /** To be called when the channel ended. */
+  onEnd(reason: string): void
+  close(): Promise<void>
+}
+
+/** What the operator sees of a link. */
+export interface LinkState {
+  readonly condition: BackendCondition
+  /** Wall-clock milliseconds of the last change of the condition. */
+  readonly since: number
+  readonly identity: BackendIdentity | undefined
+  readonly verdict: { readonly era: Era; readonly since: number } | undefined
+  /** Milliseconds from creation to the first answer. */
+  readonly readyAfter: number | undefined
+  readonly reconnects: number
+}
+
+/** A stdio server that does not answer the probe in this time is taken for a legacy one. */
+const STDIO_PROBE_TIMEOUT = 5000
+const FIRST_RETRY = 500
+const LAST_RETRY = 30_000
+const EVERY_LIST: readonly ListKind[] = ['tools', 'prompts', 'resources', 'resourceTemplates']
+
+/** Creates the link; it begins to connect when first used. */
+export function createLink(config: LinkConfig, openChannel: OpenChannel, ports: BackendPorts): Link {
+  return new BackendLink(config, openChannel, ports)
+}
+
+/** An answer that does not fit the era; silence and refused connections say nothing about it. */
+function disprovesVerdict(error: unknown): boolean {
+  return (
+    error instanceof ChannelError && (error.failure.kind === 'protocol' || error.failure.kind === 'status')
+  )
+}
+
+class BackendLink implements Link {
+  readonly #config: LinkConfig
+  readonly #openChannel: OpenChannel
+  readonly #ports: BackendPorts
+  readonly #speakerPorts: SpeakerPorts
+  readonly #listeners = new Set<(kind: ListKind) => void>()
+  readonly #closing = new AbortController()
+  readonly #createdAt: number
+  #speaker: Speaker | undefined
+  #connecting: Promise<Speaker> | undefined
+  #state: LinkState
+  #failures = 0
+  #cancelRetry: (() => void) | undefined
+
+  constructor(config: LinkConfig, openChannel: OpenChannel, ports: BackendPorts) {
+    this.#config = config
+    this.#openChannel = openChannel
+    this.#ports = ports
+    this.#createdAt = ports.clock.now()
+    let lastId = 0
+    this.#speakerPorts = {
+      nextId: () => String(++lastId),
+      requestMeta: ownRequestMeta(ports.clientInfo),
+      clientInfo: ports.clientInfo,
+      log: ports.log,
+      backend: config.name,
+    }
+    this.#state = {
+      condition: { state: 'connecting' },
+      since: ports.clock.wallTime(),
+      identity: undefined,
+      verdict: undefined,
+      readyAfter: undefined,
+      reconnects: 0,
+    }
+  }
+
+  get state(): LinkState {
+    return this.#state
+  }
+
+  async use<T>(action: (speaker: Speaker) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const speaker = this.#speaker ?? (await this.speaker(signal))
+    try {
+      return this.#answered(await action(speaker))
+    } catch (error) {
+      if (!(error instanceof StaleSpeakerError)) throw this.#failed(error)
+      this.#drop(speaker, error)
+    }
+    const fresh = await this.speaker(signal)
+    try {
+      return this.#answered(await action(fresh))
+    } catch (error) {
+      throw this.#failed(error)
+    }
+  }
+
+  async speaker(signal: AbortSignal): Promise<Speaker> {
+    if (this.#speaker !== undefined) return this.#speaker
+    signal.throwIfAborted()
+    const connecting = this.#connect()
+    const aborted = Promise.withResolvers<never>()
+    const onAbort = (): void => aborted.reject(signal.reason as Error)
+    signal.addEventListener('abort', onAbort)
+    try {
+      return await Promise.race([connecting, aborted.promise])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  onListChanged(listener: (kind: ListKind) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  onMessage(message: Message): void {
+    if (message.kind === 'notification') this.#speaker?.onMessage(message)
+  }
+
+  onEnd(reason: string): void {
+    if (this.#closing.signal.aborted) return
+    this.#speaker = undefined
+    this.#down(reason)
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(
+      new GatewayError('DRAINING', 'The gateway is shutting down', { backend: this.#config.name }),
+    )
+    this.#cancelRetry?.()
+    await this.#speaker?.close()
+  }
+
+  #connect(): Promise<Speaker> {
+    this.#connecting ??= this.#attempt().finally(() => {
+      this.#connecting = undefined
+    })
+    return this.#connecting
+  }
+
+  async #attempt(): Promise<Speaker> {
+    const deadline = new AbortController()
+    const { clock } = this.#ports
+    const { name, timeout } = this.#config
+    const message = `Backend ${name} did not answer within ${timeout} ms`
+    const cancel = clock.after(timeout, () =>
+      deadline.abort(new GatewayError('BACKEND_TIMEOUT', message, { backend: name })),
+    )
+    const signal = AbortSignal.any([deadline.signal, this.#closing.signal])
+    try {
+      const speaker = await this.#establish(signal)
+      this.#connected(speaker)
+      return speaker
+    } catch (error) {
+      if (disprovesVerdict(error)) this.#state = { ...this.#state, verdict: undefined }
+      this.#down(error instanceof Error ? error.message : 'unknown failure')
+      throw asGatewayError(error, name)
+    } finally {
+      cancel()
+    }
+  }
+
+  /** Follows the configured era, else the last verdict, else finds out. */
+  async #establish(signal: AbortSignal): Promise<Speaker> {
+    const channel = await this.#openChannel()
+    const setting = this.#config.era === 'auto' ? (this.#state.verdict?.era ?? 'auto') : this.#config.era
+    if (setting === 'legacy') return initializeLegacy(channel, this.#speakerPorts, signal)
+    const verdict = await this.#probe(channel, signal)
+    if (verdict.era === 'modern') return createModernSpeaker(channel, verdict.identity, this.#speakerPorts)
+    if (this.#config.era === 'modern') {
+      throw new ChannelError({ kind: 'protocol', reason: `is configured as modern, but ${verdict.reason}` })
+    }
+    // Remembered before it is confirmed: the probe may have ended the process of a legacy server, and the next
+    // process must not be probed to death as well.
+    this.#state = { ...this.#state, verdict: { era: 'legacy', since: this.#ports.clock.wallTime() } }
+    return initializeLegacy(await this.#openChannel(), this.#speakerPorts, signal)
+  }
+
+  async #probe(channel: Channel, signal: AbortSignal): ReturnType<typeof probeEra> {
+    if (channel.transport === 'http') return probeEra(channel, this.#speakerPorts, signal)
+    const silence = new AbortController()
+    const reason = new ChannelError({ kind: 'protocol', reason: 'server/discover was not answered' })
+    const cancel = this.#ports.clock.after(STDIO_PROBE_TIMEOUT, () => silence.abort(reason))
+    try {
+      return await probeEra(channel, this.#speakerPorts, AbortSignal.any([signal, silence.signal]))
+    } catch (error) {
+      if (error !== reason) throw error
+      return { era: 'legacy', reason: reason.message }
+    } finally {
+      cancel()
+    }
+  }
+
+  #connected(speaker: Speaker): void {
+    const { clock } = this.#ports
+    const first = this.#state.readyAfter === undefined
+    const { identity } = speaker
+    this.#speaker = speaker
+    this.#state = {
+      ...this.#state,
+      identity,
+      verdict: { era: identity.era, since: clock.wallTime() },
+      readyAfter: this.#state.readyAfter ?? clock.now() - this.#createdAt,
+      reconnects: this.#state.reconnects + (first ? 0 : 1),
+    }
+    this.#up()
+    this.#ports.log(first ? 'debug' : 'info', 'backend connected', {
+      backend: this.#config.name,
+      era: identity.era,
+    })
+    // Whatever it announced while nobody listened is lost: everything may have changed.
+    if (!first) EVERY_LIST.forEach((kind) => this.#announce(kind))
+    void this.#watch(speaker)
+  }
+
+  async #watch(speaker: Speaker): Promise<void> {
+    const { signal } = this.#closing
+    let pause = FIRST_RETRY
+    while (!signal.aborted && this.#speaker === speaker) {
+      const begun = this.#ports.clock.now()
+      try {
+        await speaker.watch((kind) => this.#announce(kind), signal)
+        if (this.#ports.clock.now() - begun < FIRST_RETRY) return
+      } catch (error) {
+        if (signal.aborted || error instanceof StaleSpeakerError) return
+      }
+      if (this.#ports.clock.now() - begun > LAST_RETRY) pause = FIRST_RETRY
+      await this.#pause(pause)
+      pause = Math.min(pause * 2, LAST_RETRY)
+      if (this.#speaker === speaker) EVERY_LIST.forEach((kind) => this.#announce(kind))
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#ports.clock.after(ms * (0.5 + this.#ports.random() / 2), resolve)
+    this.#closing.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
+    return promise
+  }
+
+  #announce(kind: ListKind): void {
+    for (const listener of this.#listeners) listener(kind)
+  }
+
+  #answered<T>(answer: T): T {
+    if (this.#state.condition.state !== 'up') this.#up()
+    return answer
+  }
+
+  #drop(speaker: Speaker, error: StaleSpeakerError): void {
+    if (this.#speaker !== speaker) return
+    this.#speaker = undefined
+    if (error.stale === 'era') this.#state = { ...this.#state, verdict: undefined }
+    this.#ports.log('info', 'backend has to be connected again', {
+      backend: this.#config.name,
+      reason: error.message,
+    })
+  }
+
+  /** Records the failure and yields what the caller is told. */
+  #failed(error: unknown): unknown {
+    if (
+      error instanceof ChannelError &&
+      (error.failure.kind === 'unreachable' || this.#speaker === undefined)
+    ) {
+      this.#down(error.message)
+    }
+    // A second stale speaker in a row: the backend forgets its sessions faster than they can be used.
+    const known =
+      error instanceof StaleSpeakerError
+        ? new ChannelError({ kind: 'protocol', reason: error.message })
+        : error
+    return asGatewayError(known, this.#config.name)
+  }
+
+  #up(): void {
+    this.#failures = 0
+    this.#cancelRetry?.()
+    this.#cancelRetry = undefined
+    if (this.#state.condition.state === 'up') return
+    this.#state = { ...this.#state, condition: { state: 'up' }, since: this.#ports.clock.wallTime() }
+  }
+
+  #down(reason: string): void {
+    if (this.#closing.signal.aborted) return
+    const { condition } = this.#state
+    if (condition.state !== 'down') {
+      this.#state = {
+        ...this.#state,
+        condition: { state: 'down', reason },
+        since: this.#ports.clock.wallTime(),
+      }
+      this.#ports.log('warn', 'backend is down', { backend: this.#config.name, reason })
+    } else if (condition.reason !== reason)
+      this.#state = { ...this.#state, condition: { state: 'down', reason } }
+    this.#scheduleRetry()
+  }
+
+  #scheduleRetry(): void {
+    if (this.#cancelRetry !== undefined) return
+    const wait = Math.min(FIRST_RETRY * 2 ** this.#failures++, LAST_RETRY) * (0.5 + this.#ports.random() / 2)
+    this.#cancelRetry = this.#ports.clock.after(wait, () => {
+      this.#cancelRetry = undefined
+      void this.#revive()
+    })
+  }
+
+  /** Tries whether the backend is back. Failures schedule the next try by themselves. */
+  async #revive(): Promise<void> {
+    const { signal } = this.#closing
+    if (signal.aborted) return
+    const speaker = this.#speaker
+    try {
+      if (speaker === undefined) await this.#connect()
+      else {
+        await speaker.ping(signal)
+        this.#up()
+        EVERY_LIST.forEach((kind) => this.#announce(kind))
+      }
+    } catch (error) {
+      if (error instanceof StaleSpeakerError && speaker !== undefined) {
+        this.#drop(speaker, error)
+        this.#scheduleRetry()
+      } else if (speaker !== undefined) this.#failed(error)
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import type { HeaderLookup } from '../pipeline/call.ts'
+import type { OneTarget } from '../pipeline/target.ts'
+import { type Edit, splice } from '../protocol/edit.ts'
+import { encodeHeaderValue } from '../protocol/headers.ts'
+import { member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
+import { type NotificationMessage, type RequestMessage, type ResultMessage } from '../protocol/message.ts'
+import { META } from '../protocol/meta.ts'
+import { nameParamOf } from '../protocol/methods.ts'
+import { buildParamHeaders } from '../protocol/param-headers.ts'
+import { MODERN_VERSION } from '../protocol/versions.ts'
+import type { BackendIdentity, BackendRequest } from './backend.ts'
+import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
+import type { SpeakerPorts } from './ports.ts'
+import {
+  type Speaker,
+  StaleSpeakerError,
+  announcedChanges,
+  changedLists,
+  isForeignProgress,
+  progressTokenOf,
+  replaceNode,
+  retarget,
+  withClientToken,
+} from './speaker.ts'
+
+const NO_HEADERS: Readonly<Record<string, string>> = {}
+
+/** Speaks the modern revision (2026-07-28) to a backend: every request stands alone. */
+export function createModernSpeaker(
+  channel: Channel,
+  identity: BackendIdentity,
+  ports: SpeakerPorts,
+): Speaker {
+  const overHttp = channel.transport === 'http'
+  let onChange: ((method: string) => void) | undefined
+
+  const exchange = async (request: Exchange): Promise<Answer> => {
+    try {
+      return await channel.exchange(request)
+    } catch (error) {
+      if (error instanceof ChannelError && provesOtherEra(error)) {
+        throw new StaleSpeakerError('era', `no longer answers as a modern server (${error.message})`)
+      }
+      throw error
+    }
+  }
+
+  const ask: Speaker['ask'] = async (method, params, signal) => {
+    const id = ports.nextId()
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params === '' ? '' : `${params},`}"_meta":${ports.requestMeta}}}`
+    const answer = await exchange({
+      text,
+      id,
+      era: 'modern',
+      headers: overHttp ? { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': method } : NO_HEADERS,
+      signal,
+      onNotification: (notification) => {
+        onChange?.(notification.method)
+        return undefined
+      },
+      onRequest: () => undefined,
+    })
+    return answer.message
+  }
+
+  return {
+    identity,
+    ask,
+    async send(request, out) {
+      const id = ports.nextId()
+      const { message } = request
+      const clientToken = progressTokenOf(message.text, message.params)
+      const onNotification = (notification: NotificationMessage): Promise<void> | undefined => {
+        if (clientToken === undefined)
+          return isForeignProgress(notification, undefined) ? undefined : out.send(notification)
+        if (isForeignProgress(notification, id)) return undefined
+        return out.send(withClientToken(notification, clientToken))
+      }
+      const answer = await exchange({
+        text: splice(message.text, modernEdits(request, id, clientToken)),
+        id,
+        era: 'modern',
+        headers: overHttp ? mirrorHeaders(request) : NO_HEADERS,
+        signal: request.signal,
+        onNotification,
+        onRequest: () => undefined,
+      })
+      if (answer.message.kind === 'result') checkResultType(answer.message, message)
+      return answer.message
+    },
+    async ping(signal) {
+      await ask('server/discover', '', signal)
+    },
+    async watch(onListChanged, signal) {
+      const kinds = announcedChanges(identity.capabilities)
+      if (kinds.length === 0) return
+      const filter = kinds.map((kind) => `"${kind}ListChanged":true`).join(',')
+      onChange = (method) => changedLists(method).forEach(onListChanged)
+      try {
+        await ask('subscriptions/listen', `"notifications":{${filter}}`, signal)
+      } finally {
+        onChange = undefined
+      }
+    },
+    onMessage: (message) => onChange?.(message.method),
+    close: () => Promise.resolve(),
+  }
+}
+
+function modernEdits(request: BackendRequest, id: string, clientToken: string | undefined): readonly Edit[] {
+  const edits = retarget(request, id)
+  if (clientToken === undefined) return edits
+  const token = member(member(request.message.params, '_meta'), META.progressToken)
+  return token === undefined ? edits : [...edits, replaceNode(token, id)]
+}
+
+/**
+ * Every header is made anew from the body that is sent (2026-07-28, basic/transports/streamable-http "Request
+ * Metadata"); unknown `Mcp-Param-*` headers of the client are passed on, known ones never.
+ */
+function mirrorHeaders(request: BackendRequest): Readonly<Record<string, string>> {
+  const { message, target } = request
+  const headers: Record<string, string> = {
+    'mcp-protocol-version': MODERN_VERSION,
+    'mcp-method': message.method,
+  }
+  const name = target.name ?? nameOf(message)
+  if (name !== undefined) headers['mcp-name'] = encodeHeaderValue(name)
+  if (request.headers !== undefined) passUnknownParams(request.headers, target, headers)
+  if (target.paramHeaders.length > 0) {
+    const args = member(message.params, 'arguments')
+    Object.assign(
+      headers,
+      buildParamHeaders(args === undefined ? undefined : valueOf(message.text, args), target.paramHeaders),
+    )
+  }
+  return headers
+}
+
+function nameOf(message: RequestMessage): string | undefined {
+  const param = nameParamOf(message.method)
+  return param === undefined ? undefined : stringOf(message.text, member(message.params, param))
+}
+
+function passUnknownParams(from: HeaderLookup, target: OneTarget, to: Record<string, string>): void {
+  for (const name in from) {
+    if (!name.startsWith('mcp-param-') || target.paramHeaders.some((param) => param.header === name)) continue
+    const value = from[name]
+    if (typeof value === 'string') to[name] = value
+  }
+}
+
+const INPUT_METHODS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
+
+/** 2026-07-28, basic/index "ResultType": a value that nobody declared is an invalid answer. */
+function checkResultType(reply: ResultMessage, request: RequestMessage): void {
+  const node = member(reply.result, 'resultType')
+  if (node === undefined) return
+  const type = stringOf(reply.text, node)
+  if (type === 'complete') return
+  if (type === 'input_required' && INPUT_METHODS.has(request.method)) return
+  if (type === 'task' && request.method === 'tools/call' && declaresTasks(request)) return
+  throw new ChannelError({
+    kind: 'protocol',
+    reason: `answered ${request.method} with resultType ${rawOf(reply.text, node).slice(0, 80)}`,
+  })
+}
+
+function declaresTasks(request: RequestMessage): boolean {
+  const capabilities = member(member(request.params, '_meta'), META.clientCapabilities)
+  return (
+    capabilities !== undefined &&
+    rawOf(request.text, capabilities).includes('"io.modelcontextprotocol/tasks"')
+  )
+}
+
+/** A modern server says in JSON-RPC what it does not like; these statuses without such an answer come from another era. */
+function provesOtherEra(error: ChannelError): boolean {
+  return error.failure.kind === 'status' && [400, 404, 405, 406, 415].includes(error.failure.status)
+}

@@ -1,0 +1,117 @@
+import type { Notifications, Reply } from '../pipeline/call.ts'
+import type { Edit } from '../protocol/edit.ts'
+import { type JsonNode, type JsonObject, member, rawOf } from '../protocol/json.ts'
+import {
+  type ErrorMessage,
+  type NotificationMessage,
+  type ResultMessage,
+  edited,
+} from '../protocol/message.ts'
+import { META } from '../protocol/meta.ts'
+import type { ListKind } from '../protocol/methods.ts'
+import type { BackendIdentity, BackendRequest } from './backend.ts'
+
+/** Speaks to one backend in its era, over one channel. The inside of the gateway sees the modern form only. */
+export interface Speaker {
+  readonly identity: BackendIdentity
+  /**
+   * @throws ChannelError, StaleSpeakerError or the reason of the signal
+   */
+  send(request: BackendRequest, out: Notifications): Promise<Reply>
+  /**
+   * A request of the gateway's own, such as a page of a list. `params` is raw JSON members without braces.
+   *
+   * @throws as {@link Speaker.send}
+   */
+  ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage>
+  /** A request without effect that shows that the backend answers. */
+  ping(signal: AbortSignal): Promise<void>
+  /** Follows list changes until the stream ends; returns at once where the backend announces none. */
+  watch(onListChanged: (kind: ListKind) => void, signal: AbortSignal): Promise<void>
+  /** Takes a message of the channel that belongs to no exchange. */
+  onMessage(message: NotificationMessage): void
+  /** Says goodbye in the way of the era. The channel stays open. */
+  close(): Promise<void>
+}
+
+/**
+ * The backend no longer knows what the speaker builds on (its session, its era). The request was surely not
+ * carried out, so that it may be sent once more after connecting again.
+ */
+export class StaleSpeakerError extends Error {
+  override readonly name = 'StaleSpeakerError'
+  /** `session`: only the session is gone. `era`: the backend has to be probed again. */
+  readonly stale: 'session' | 'era'
+
+  constructor(stale: 'session' | 'era', reason: string) {
+    super(reason)
+    this.stale = stale
+  }
+}
+
+/** The raw progress token of a request, if it asks for progress. */
+export function progressTokenOf(text: string, params: JsonObject | undefined): string | undefined {
+  const token = member(member(params, '_meta'), META.progressToken)
+  return token === undefined ? undefined : rawOf(text, token)
+}
+
+/** Replaces one value by raw JSON. */
+export function replaceNode(node: JsonNode, text: string): Edit {
+  return { start: node.start, end: node.end, text }
+}
+
+/**
+ * Gives the notification back the progress token that the client chose. The gateway's own token towards the
+ * backend is the id of its own request, so that tokens are unique there (2026-07-28, basic/patterns/progress).
+ */
+export function withClientToken(notification: NotificationMessage, clientToken: string): NotificationMessage {
+  const token = member(notification.params, META.progressToken)
+  return token === undefined ? notification : edited(notification, [replaceNode(token, clientToken)])
+}
+
+/** True for a progress notification that carries another token than the one that was sent. */
+export function isForeignProgress(notification: NotificationMessage, sentToken: string | undefined): boolean {
+  if (notification.method !== 'notifications/progress') return false
+  const token = member(notification.params, META.progressToken)
+  return token === undefined || sentToken === undefined || rawOf(notification.text, token) !== sentToken
+}
+
+/** The edits that give a request the gateway's own id and the backend's own name for its target. */
+export function retarget(request: BackendRequest, id: string): readonly Edit[] {
+  const { message, target } = request
+  const edits: Edit[] = [replaceNode(message.id, id)]
+  const nameNode = member(message.params, 'name')
+  if (target.name !== undefined && nameNode !== undefined) {
+    const raw = JSON.stringify(target.name)
+    // Names that did not change keep their bytes, escapes included.
+    if (request.exposedName !== target.name) edits.push(replaceNode(nameNode, raw))
+  }
+  return edits
+}
+
+const CHANGED: Readonly<Record<string, readonly ListKind[]>> = {
+  'notifications/tools/list_changed': ['tools'],
+  'notifications/prompts/list_changed': ['prompts'],
+  'notifications/resources/list_changed': ['resources', 'resourceTemplates'],
+}
+
+/** The lists that a notification declares changed. */
+export function changedLists(method: string): readonly ListKind[] {
+  return Object.hasOwn(CHANGED, method) ? (CHANGED[method] ?? []) : []
+}
+
+/** Which change notifications a backend announces in its capabilities. */
+export function announcedChanges(
+  capabilities: Readonly<Record<string, unknown>>,
+): readonly ('tools' | 'prompts' | 'resources')[] {
+  const kinds = ['tools', 'prompts', 'resources'] as const
+  return kinds.filter((kind) => {
+    const capability = capabilities[kind]
+    return (
+      typeof capability === 'object' &&
+      capability !== null &&
+      'listChanged' in capability &&
+      capability.listChanged === true
+    )
+  })
+}

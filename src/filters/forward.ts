@@ -1,0 +1,48 @@
+import type { Backend } from '../backend/backend.ts'
+import { GatewayError } from '../errors.ts'
+import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
+import type { Handler } from '../pipeline/handler.ts'
+import type { OneTarget } from '../pipeline/target.ts'
+import { member, stringOf } from '../protocol/json.ts'
+import { nameParamOf } from '../protocol/methods.ts'
+import type { Catalog } from '../routing/catalog.ts'
+
+/** Header mismatch and unsupported version: between gateway and backend they are the gateway's business. */
+const OWN_FAULTS: ReadonlySet<number> = new Set([-32020, -32022])
+
+/**
+ * Carries a permitted call to its backend: the innermost handler for calls with one target. A header mismatch
+ * means that the backend changed a tool since it was listed: the list is fetched again and the call is sent once
+ * more (2026-07-28, basic/transports/streamable-http "Client Behavior").
+ */
+export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog): Handler<Permitted> {
+  const sendTo = (target: OneTarget, call: Permitted, out: Notifications): Promise<Reply> => {
+    const backend = backends.get(target.backend)
+    if (backend === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`)
+    const { message, headers, signal } = call
+    return backend.send({ message, target, exposedName: exposedNameOf(call), headers, signal }, out)
+  }
+  return async (call, out) => {
+    const { target } = call.permit
+    if (target.kind !== 'one') throw new TypeError('forward takes calls with one target')
+    const reply = await sendTo(target, call, out)
+    if (reply.kind !== 'error' || !OWN_FAULTS.has(reply.code)) return reply
+    if (reply.code === -32020 && call.method === 'tools/call') {
+      await catalog.refetch('tools', target.backend)
+      const second = await sendTo(await freshTarget(catalog, target), call, out)
+      if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
+    }
+    const message = `Backend ${target.backend} rejected the gateway's request with error ${reply.code}`
+    throw new GatewayError('BACKEND_PROTOCOL', message, { backend: target.backend })
+  }
+}
+
+async function freshTarget(catalog: Catalog, target: OneTarget): Promise<OneTarget> {
+  const found = await catalog.find('tools', { kind: 'backend', backend: target.backend }, target.name ?? '')
+  return found.kind === 'found' ? { ...target, paramHeaders: found.shown.entry.paramHeaders } : target
+}
+
+function exposedNameOf(call: Permitted): string | undefined {
+  const param = nameParamOf(call.method)
+  return param === undefined ? undefined : stringOf(call.message.text, member(call.message.params, param))
+}

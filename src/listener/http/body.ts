@@ -1,0 +1,58 @@
+import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import { GatewayError } from '../../errors.ts'
+import type { Clock } from '../../pipeline/clock.ts'
+
+/** Bounds of reading a body. */
+export interface BodyLimits {
+  /** Bytes. */
+  readonly body: number
+  /** Milliseconds until the last byte. */
+  readonly bodyTimeout: number
+}
+
+/**
+ * Reads the whole body as text.
+ *
+ * @throws GatewayError BODY_TOO_LARGE, BODY_TIMEOUT, PARSE_ERROR (no UTF-8) or CANCELLED
+ */
+export function readBody(request: IncomingMessage, limits: BodyLimits, clock: Clock): Promise<string> {
+  const announced = Number(request.headers['content-length'] ?? 0)
+  if (announced > limits.body) return Promise.reject(tooLarge(limits.body))
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const chunks: Buffer[] = []
+  let size = 0
+  const cancelTimer = clock.after(limits.bodyTimeout, () =>
+    fail(new GatewayError('BODY_TIMEOUT', `The body did not arrive within ${limits.bodyTimeout} ms`)),
+  )
+  const onData = (chunk: Buffer): void => {
+    size += chunk.length
+    if (size > limits.body) fail(tooLarge(limits.body))
+    else chunks.push(chunk)
+  }
+  const onEnd = (): void => {
+    finish()
+    const [first] = chunks
+    const bytes = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)
+    if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
+    else reject(new GatewayError('PARSE_ERROR', 'Parse error: the body is not valid UTF-8'))
+  }
+  const onClose = (): void => fail(new GatewayError('CANCELLED', 'The connection ended before the body did'))
+  const finish = (): void => {
+    cancelTimer()
+    request.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose)
+  }
+  const fail = (error: GatewayError): void => {
+    finish()
+    request.pause()
+    reject(error)
+  }
+  request.on('data', onData).on('end', onEnd).on('error', onClose).on('close', onClose)
+  return promise
+}
+
+function tooLarge(limit: number): GatewayError {
+  return new GatewayError('BODY_TOO_LARGE', `The body is larger than ${limit} bytes`, {
+    headers: { connection: 'close' },
+  })
+}

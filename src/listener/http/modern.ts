@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { GatewayError } from '../../errors.ts'
+import { toRefusal } from '../../filters/rescue.ts'
+import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
+import { rawOf } from '../../protocol/json.ts'
+import { checkModernNotification, checkModernRequest } from '../../protocol/ladder.ts'
+import type { NotificationMessage, RequestMessage } from '../../protocol/message.ts'
+import { type ModernWriter, modernWriter, statusOf } from '../modern-reply.ts'
+import type { ListenerPorts } from '../ports.ts'
+import { type Acceptable, createResponder } from './responder.ts'
+import { headerReader } from './headers.ts'
+
+/** One POST whose body has been read. */
+export interface Post {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly route: Route
+  readonly principal: Principal
+  readonly accept: Acceptable
+}
+
+/** Serves the modern era over HTTP: every POST stands alone, and closing it cancels. */
+export interface ModernHttp {
+  request(post: Post, message: RequestMessage): Promise<void>
+  notification(post: Post, message: NotificationMessage): void
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = {}
+
+/** Creates the modern side of the HTTP listener. */
+export function modernHttp(ports: ListenerPorts): ModernHttp {
+  const writer: ModernWriter = modernWriter(ports.serverInfo)
+  return {
+    async request(post, message) {
+      const { request, response } = post
+      const controller = new AbortController()
+      response.on('close', () => {
+        if (!response.writableFinished)
+          controller.abort(new GatewayError('CANCELLED', 'The client closed the connection'))
+      })
+      const id = rawOf(message.text, message.id)
+      const responder = createResponder(response, {
+        clock: ports.clock,
+        accept: post.accept,
+        headers: NO_HEADERS,
+        queue: ports.settings.limits.queue,
+        onOverflow: (error) => controller.abort(error),
+      })
+      const downstream = downstreamOf(message, request)
+      if (downstream instanceof GatewayError) {
+        const refusal = toRefusal(downstream, ports.log)
+        return responder.end(refusal.status, writer.refusalText(refusal, id), refusal.headers)
+      }
+      const outcome = await ports.answer(
+        {
+          message,
+          method: message.method,
+          route: post.route,
+          principal: post.principal,
+          downstream,
+          headers: request.headers,
+          signal: controller.signal,
+        },
+        { send: (notification) => responder.event(notification.text) },
+      )
+      if (outcome.kind === 'refusal')
+        responder.end(outcome.status, writer.refusalText(outcome, id), outcome.headers)
+      else responder.end(statusOf(outcome), writer.replyText(outcome, id))
+    },
+    notification(post, message) {
+      checkModernNotification(message, headerReader(post.request))
+      // The revision defines no notification from client to server over HTTP: accepted and without effect.
+      post.response.writeHead(202).end()
+    },
+  }
+}
+
+function downstreamOf(message: RequestMessage, request: IncomingMessage): Downstream | GatewayError {
+  try {
+    const version = checkModernRequest(message, headerReader(request))
+    return { era: 'modern', version, transport: 'http', session: undefined }
+  } catch (error) {
+    if (error instanceof GatewayError) return error
+    throw error
+  }
+}

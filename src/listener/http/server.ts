@@ -1,0 +1,190 @@
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { GatewayError } from '../../errors.ts'
+import { toRefusal } from '../../filters/rescue.ts'
+import type { Route } from '../../pipeline/call.ts'
+import { eraOf } from '../../protocol/ladder.ts'
+import { type BadMessage, errorText, parseMessage } from '../../protocol/message.ts'
+import { ANONYMOUS, type ListenerPorts } from '../ports.ts'
+import { readBody } from './body.ts'
+import { acceptableOf, headerReader, isJson } from './headers.ts'
+import { type LegacyHttp, legacyHttp } from './legacy.ts'
+import { type ModernHttp, type Post, modernHttp } from './modern.ts'
+import { originCheck } from './origin.ts'
+
+/** A bound HTTP listener. */
+export interface HttpListener {
+  readonly host: string
+  readonly port: number
+  /** Legacy client sessions that are open. */
+  readonly sessions: () => number
+  /** Stops accepting; connections close as soon as they are idle. */
+  drain(): void
+  /** Ends every connection. */
+  close(): Promise<void>
+}
+
+/** Whether the gateway is ready for traffic, asked by `/readyz`. */
+export type Readiness = () => boolean
+
+/** Milliseconds for the headers of a request to arrive. */
+const HEADERS_TIMEOUT = 10_000
+const KEEP_ALIVE_TIMEOUT = 65_000
+const MAX_HEADER_BYTES = 32_768
+
+/**
+ * Binds the HTTP listener.
+ *
+ * @throws the error of `listen`, such as EADDRINUSE
+ */
+export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Promise<HttpListener> {
+  const front = new Front(ports, isReady)
+  const server = createServer({
+    headersTimeout: HEADERS_TIMEOUT,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // Bodies have their own timeout; an answer may take as long as its backend may.
+    requestTimeout: 0,
+    noDelay: true,
+  })
+  server.on('request', (request, response) => front.serve(request, response))
+  const { host, port } = ports.settings.listen
+  await bind(server, host, port)
+  const address = server.address() as AddressInfo
+  return {
+    host,
+    port: address.port,
+    sessions: () => front.sessions,
+    drain() {
+      front.draining = true
+      server.close()
+      server.closeIdleConnections()
+    },
+    async close() {
+      front.close(new GatewayError('DRAINING', 'The gateway is shutting down'))
+      const closed = Promise.withResolvers<void>()
+      server.close(() => closed.resolve())
+      server.closeAllConnections()
+      await closed.promise
+    },
+  }
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen(port, host, () => {
+    server.off('error', reject)
+    resolve()
+  })
+  return promise
+}
+
+/** Takes every request to what serves it. */
+class Front {
+  draining = false
+  readonly #ports: ListenerPorts
+  readonly #isReady: Readiness
+  readonly #checkOrigin: ReturnType<typeof originCheck>
+  readonly #modern: ModernHttp
+  readonly #legacy: LegacyHttp
+
+  constructor(ports: ListenerPorts, isReady: Readiness) {
+    this.#ports = ports
+    this.#isReady = isReady
+    this.#checkOrigin = originCheck(ports.settings)
+    this.#modern = modernHttp(ports)
+    this.#legacy = legacyHttp(ports)
+  }
+
+  get sessions(): number {
+    return this.#legacy.sessions
+  }
+
+  close(reason: GatewayError): void {
+    this.#legacy.close(reason)
+  }
+
+  serve(request: IncomingMessage, response: ServerResponse): void {
+    this.#handle(request, response).catch((error: unknown) => this.#refuse(response, error, undefined))
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { headers } = request
+    if (this.draining) response.setHeader('connection', 'close')
+    this.#checkOrigin(headers.origin, headers.host)
+    const path = pathOf(request)
+    if (path === '/healthz') return plain(response, 200, 'ok')
+    if (path === '/readyz')
+      return this.#isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'not ready')
+    const route = routeOf(path)
+    const accept = acceptableOf(headers.accept)
+    const post: Post = { request, response, route, principal: ANONYMOUS, accept }
+    if (request.method === 'POST') return this.#post(post)
+    if (request.method === 'DELETE' && headers['mcp-session-id'] !== undefined)
+      return this.#legacy.delete(post)
+    throw new GatewayError(
+      'METHOD_NOT_ALLOWED',
+      `${request.method ?? '?'} is not served here: POST JSON-RPC messages`,
+      {
+        headers: { allow: 'POST, DELETE' },
+      },
+    )
+  }
+
+  async #post(post: Post): Promise<void> {
+    const { request } = post
+    if (!isJson(request.headers['content-type'])) {
+      throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json')
+    }
+    if (!post.accept.json && !post.accept.events) {
+      throw new GatewayError('NOT_ACCEPTABLE', 'Accept must list application/json and text/event-stream')
+    }
+    const { limits } = this.#ports.settings
+    const text = await readBody(request, limits, this.#ports.clock)
+    const message = parseMessage(text, { maxDepth: limits.depth })
+    if (message.kind === 'bad') return this.#refuse(post.response, badMessage(message), message.id)
+    if (eraOf(message, headerReader(request)('mcp-protocol-version')) === 'legacy') {
+      const id = message.kind === 'request' ? text.slice(message.id.start, message.id.end) : undefined
+      return this.#legacy
+        .message(post, message)
+        .catch((error: unknown) => this.#refuse(post.response, error, id))
+    }
+    if (message.kind === 'request') return this.#modern.request(post, message)
+    if (message.kind === 'notification') this.#modern.notification(post, message)
+  }
+
+  #refuse(response: ServerResponse, error: unknown, id: string | undefined): void {
+    const refusal = toRefusal(error, this.#ports.log)
+    if (response.headersSent || response.destroyed) return void response.destroy()
+    const text = errorText(id, refusal.error)
+    response.writeHead(refusal.status, {
+      ...refusal.headers,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+    })
+    response.end(text)
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? '/'
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}
+
+function routeOf(path: string): Route {
+  if (path === '/mcp') return { kind: 'aggregate' }
+  const backend = /^\/mcp\/([^/]+)$/.exec(path)?.[1]
+  if (backend !== undefined) return { kind: 'backend', backend }
+  throw new GatewayError('UNKNOWN_PATH', 'Nothing is served at this path: use /mcp or /mcp/<backend>')
+}
+
+function badMessage(message: BadMessage): GatewayError {
+  if (message.problem === 'json') return new GatewayError('PARSE_ERROR', `Parse error: ${message.reason}`)
+  return new GatewayError('INVALID_REQUEST', `Invalid request: ${message.reason}`)
+}
+
+function plain(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`)
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import type { Readable, Writable } from 'node:stream'
+import { GatewayError } from '../errors.ts'
+import { toRefusal } from '../filters/rescue.ts'
+import type { Notifications } from '../pipeline/call.ts'
+import { member, rawOf } from '../protocol/json.ts'
+import { checkModernRequest, eraOf } from '../protocol/ladder.ts'
+import { createLineSplitter, toLine } from '../protocol/lines.ts'
+import {
+  type Message,
+  type NotificationMessage,
+  type RequestMessage,
+  errorText,
+  parseMessage,
+} from '../protocol/message.ts'
+import { type LegacySession, openSession } from './legacy/session.ts'
+import { modernWriter } from './modern-reply.ts'
+import { ANONYMOUS, type ListenerPorts } from './ports.ts'
+
+/** The two ends of a pipe. */
+export interface StdioStreams {
+  readonly input: Readable
+  readonly output: Writable
+}
+
+/** A client on a pipe. */
+export interface StdioListener {
+  /** Settles when the client has closed its end and every answer is written. */
+  readonly done: Promise<void>
+  /** Ends what is in flight. */
+  close(): Promise<void>
+}
+
+/** Serves the aggregate to one client on a pair of streams, in the era that each of its messages speaks. */
+export function listenStdio(streams: StdioStreams, ports: ListenerPorts): StdioListener {
+  return new PipeListener(streams, ports)
+}
+
+class PipeListener implements StdioListener {
+  readonly done: Promise<void>
+  readonly #streams: StdioStreams
+  readonly #ports: ListenerPorts
+  readonly #writer: ReturnType<typeof modernWriter>
+  /** Modern calls in flight, by raw id. */
+  readonly #calls = new Map<string, AbortController>()
+  readonly #working = new Set<Promise<void>>()
+  #session: LegacySession | undefined
+  #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+
+  constructor(streams: StdioStreams, ports: ListenerPorts) {
+    this.#streams = streams
+    this.#ports = ports
+    this.#writer = modernWriter(ports.serverInfo)
+    this.done = this.#read()
+  }
+
+  async close(): Promise<void> {
+    const reason = new GatewayError('DRAINING', 'The gateway is shutting down')
+    this.#session?.close(reason)
+    for (const controller of this.#calls.values()) controller.abort(reason)
+    this.#streams.input.destroy()
+    await Promise.allSettled(this.#working)
+  }
+
+  async #read(): Promise<void> {
+    const { input, output } = this.#streams
+    output.on('drain', () => {
+      this.#drained?.resolve()
+      this.#drained = undefined
+    })
+    const splitter = createLineSplitter(
+      {
+        line: (text) => this.#take(text),
+        bad: (reason) => this.#refuse(new GatewayError('PARSE_ERROR', reason), undefined),
+      },
+      this.#ports.settings.limits.body,
+    )
+    try {
+      for await (const chunk of input) splitter.push(chunk as Uint8Array)
+      splitter.end()
+    } catch (error) {
+      if (!input.destroyed) throw error
+    }
+    await Promise.allSettled(this.#working)
+  }
+
+  #take(text: string): void {
+    const message = parseMessage(text, { maxDepth: this.#ports.settings.limits.depth })
+    if (message.kind === 'bad') {
+      const code = message.problem === 'json' ? 'PARSE_ERROR' : 'INVALID_REQUEST'
+      return this.#refuse(new GatewayError(code, message.reason), message.id)
+    }
+    const work = this.#serve(message).catch((error: unknown) => {
+      if (message.kind === 'request') this.#refuse(error, rawOf(message.text, message.id))
+    })
+    this.#working.add(work)
+    void work.finally(() => this.#working.delete(work))
+  }
+
+  #serve(message: Message): Promise<void> {
+    if (message.kind === 'notification') return Promise.resolve(this.#notification(message))
+    if (message.kind !== 'request') return Promise.resolve()
+    if (eraOf(message, undefined) === 'modern') return this.#modern(message)
+    return message.method === 'initialize' ? this.#initialize(message) : this.#legacy(message)
+  }
+
+  async #modern(message: RequestMessage): Promise<void> {
+    const id = rawOf(message.text, message.id)
+    if (this.#calls.has(id))
+      throw new GatewayError('INVALID_REQUEST', 'A request with this id is in flight already')
+    const version = checkModernRequest(message, undefined)
+    const controller = new AbortController()
+    this.#calls.set(id, controller)
+    try {
+      const outcome = await this.#ports.answer(
+        {
+          message,
+          method: message.method,
+          route: { kind: 'aggregate' },
+          principal: ANONYMOUS,
+          downstream: { era: 'modern', version, transport: 'stdio', session: undefined },
+          headers: undefined,
+          signal: controller.signal,
+        },
+        this.#out,
+      )
+      // 2026-07-28, basic/patterns/cancellation: nothing more is sent for a cancelled request.
+      if (controller.signal.aborted) return
+      void this.#write(
+        outcome.kind === 'refusal'
+          ? this.#writer.refusalText(outcome, id)
+          : this.#writer.replyText(outcome, id),
+      )
+    } finally {
+      this.#calls.delete(id)
+    }
+  }
+
+  async #initialize(message: RequestMessage): Promise<void> {
+    this.#session?.close(new GatewayError('CANCELLED', 'The client initialized again'))
+    const owner = {
+      id: randomUUID(),
+      principal: ANONYMOUS,
+      route: { kind: 'aggregate' },
+      transport: 'stdio',
+    } as const
+    const { session, replyText } = await openSession(message, owner, this.#ports)
+    this.#session = session
+    void this.#write(replyText)
+  }
+
+  async #legacy(message: RequestMessage): Promise<void> {
+    if (this.#session === undefined)
+      throw new GatewayError('SESSION_REQUIRED', 'The client has to send initialize first')
+    const text = await this.#session.handle(message, this.#out)
+    void this.#write(text)
+  }
+
+  #notification(message: NotificationMessage): void {
+    this.#session?.notify(message)
+    if (message.method !== 'notifications/cancelled') return
+    const requestId = member(message.params, 'requestId')
+    if (requestId === undefined) return
+    const reason = new GatewayError('CANCELLED', 'The client cancelled the call')
+    this.#calls.get(rawOf(message.text, requestId))?.abort(reason)
+  }
+
+  readonly #out: Notifications = { send: (notification) => this.#write(notification.text) }
+
+  #refuse(error: unknown, id: string | undefined): void {
+    void this.#write(errorText(id, toRefusal(error, this.#ports.log).error))
+  }
+
+  #write(text: string): Promise<void> | undefined {
+    const { output } = this.#streams
+    if (output.destroyed || output.write(toLine(text))) return undefined
+    this.#drained ??= Promise.withResolvers<void>()
+    return this.#drained.promise
+  }
+}

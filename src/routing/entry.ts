@@ -1,0 +1,126 @@
+import { type Edit, editMembers, splice } from '../protocol/edit.ts'
+import {
+  type JsonNode,
+  type JsonObject,
+  member,
+  rawOf,
+  scanJson,
+  stringOf,
+  valueOf,
+} from '../protocol/json.ts'
+import { META } from '../protocol/meta.ts'
+import type { ListKind } from '../protocol/methods.ts'
+import { type ParamHeader, readParamHeaders } from '../protocol/param-headers.ts'
+
+/** One listed tool, prompt, resource or template of one backend, as that backend describes it. */
+export interface Entry {
+  readonly backend: string
+  readonly kind: ListKind
+  /** What identifies it at its backend: the name, or the URI (template) of resources. */
+  readonly key: string
+  /** Its definition, with the backend's own name. */
+  readonly text: string
+  readonly paramHeaders: readonly ParamHeader[]
+}
+
+/** An entry that cannot be listed, and why. */
+export interface InvalidEntry {
+  readonly invalid: string
+}
+
+/** Longest name or URI that is listed. */
+const MAX_KEY = 2048
+
+const KEY: Readonly<Record<ListKind, string>> = {
+  tools: 'name',
+  prompts: 'name',
+  resources: 'uri',
+  resourceTemplates: 'uriTemplate',
+}
+
+/** Members whose wrong type would make clients refuse the whole list, not only this entry. */
+const TYPES: Readonly<Record<ListKind, Readonly<Record<string, JsonNode['kind']>>>> = {
+  tools: { inputSchema: 'object', outputSchema: 'object', annotations: 'object', icons: 'array' },
+  prompts: { arguments: 'array', icons: 'array' },
+  resources: { name: 'string', mimeType: 'string', annotations: 'object', icons: 'array' },
+  resourceTemplates: { name: 'string', mimeType: 'string', annotations: 'object', icons: 'array' },
+}
+const COMMON: Readonly<Record<string, JsonNode['kind']>> = {
+  title: 'string',
+  description: 'string',
+  _meta: 'object',
+}
+const REQUIRED: Readonly<Record<ListKind, readonly string[]>> = {
+  tools: ['inputSchema'],
+  prompts: [],
+  resources: ['name'],
+  resourceTemplates: ['name'],
+}
+
+/**
+ * Reads one entry of a list. One malformed definition must not make a client refuse all others, so it is left
+ * out; so is a tool with invalid header annotations (2026-07-28, basic/transports/streamable-http "Schema Extension").
+ */
+export function readEntry(backend: string, kind: ListKind, text: string): Entry | InvalidEntry {
+  const root = scanJson(text, { detail: 2 })
+  if (root.kind !== 'object') return { invalid: 'is no object' }
+  const key = stringOf(text, member(root, KEY[kind]))
+  if (key === undefined || key === '') return { invalid: `has no ${KEY[kind]}` }
+  if (key.length > MAX_KEY) return { invalid: `has a ${KEY[kind]} of more than ${MAX_KEY} characters` }
+  const wrong = wrongMember(root, kind)
+  if (wrong !== undefined) return { invalid: `${key.slice(0, 100)}: ${wrong}` }
+  if (kind !== 'tools') return { backend, kind, key, text, paramHeaders: [] }
+  return readTool(backend, key, { text, root })
+}
+
+function wrongMember(root: JsonObject, kind: ListKind): string | undefined {
+  const types = { ...COMMON, ...TYPES[kind] }
+  for (const name in types) {
+    const node = member(root, name)
+    if (node === undefined ? REQUIRED[kind].includes(name) : node.kind !== types[name])
+      return `${name} must be of type ${types[name]}`
+  }
+  return undefined
+}
+
+function readTool(
+  backend: string,
+  key: string,
+  source: { readonly text: string; readonly root: JsonObject },
+): Entry | InvalidEntry {
+  const { text, root } = source
+  const schema = member(root, 'inputSchema')
+  if (schema === undefined || stringOf(text, member(schema, 'type')) !== 'object') {
+    return { invalid: `${key.slice(0, 100)}: inputSchema must have type "object"` }
+  }
+  const raw = rawOf(text, schema)
+  const params = raw.includes('x-mcp-header')
+    ? readParamHeaders(valueOf(text, schema))
+    : { ok: true as const, headers: [] }
+  if (!params.ok) return { invalid: `${key.slice(0, 100)}: ${params.reason}` }
+  // The experimental tasks of 2025-11-25 are announced in `execution`; modern clients do not know it.
+  const clean = splice(text, editMembers(root, { execution: undefined }))
+  return { backend, kind: 'tools', key, text: clean, paramHeaders: params.headers }
+}
+
+/** The definition under another name; the full name is kept where the exposed one had to be shortened. */
+export function renameEntry(entry: Entry, exposed: string, full: string | undefined): string {
+  if (exposed === entry.key) return entry.text
+  const root = scanJson(entry.text, { detail: 2 })
+  if (root.kind !== 'object') return entry.text
+  if (full === undefined) return splice(entry.text, editMembers(root, { name: JSON.stringify(exposed) }))
+  const meta = member(root, '_meta')
+  const fullName = { [META.fullName]: JSON.stringify(full) }
+  const title = member(root, 'title') === undefined ? { title: JSON.stringify(full) } : {}
+  const edits: Edit[] = [
+    ...editMembers(root, {
+      name: JSON.stringify(exposed),
+      ...title,
+      ...(meta?.kind === 'object'
+        ? {}
+        : { _meta: `{${JSON.stringify(META.fullName)}:${JSON.stringify(full)}}` }),
+    }),
+    ...(meta?.kind === 'object' ? editMembers(meta, fullName) : []),
+  ]
+  return splice(entry.text, edits)
+}
