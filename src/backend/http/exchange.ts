@@ -230,6 +230,8 @@ class Response {
 
   #eventReader(controller: Dispatcher.DispatchController): BodyReader {
     const take = (data: string): void => {
+      // Servers that support resuming begin with an event that has an id and no data.
+      if (data === '') return
       const ready = this.#take(parseMessage(data))
       if (ready !== undefined) {
         controller.pause()

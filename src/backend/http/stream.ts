@@ -29,7 +29,7 @@ export function readEventStream(request: EventStreamRequest): Promise<void> {
   }
   signal.addEventListener('abort', onAbort)
   const parser = createSseParser((event) => {
-    if (event.event !== 'message' && event.event !== '') return
+    if (event.data === '' || (event.event !== 'message' && event.event !== '')) return
     const message = parseMessage(event.data)
     if (message.kind !== 'bad') request.onMessage(message)
   }, request.maxReplyBytes)

@@ -1,0 +1,112 @@
+import { createToken, announce } from '../admin/announcement.ts'
+import { type AdminListener, listenAdmin } from '../admin/server.ts'
+import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
+import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
+import { defaultStateDir } from '../config/state-dir.ts'
+import type { Config } from '../config/types.ts'
+import { type BackendReport, type Gateway, createGateway } from '../gateway.ts'
+import { systemClock } from '../pipeline/clock.ts'
+import type { Log } from '../pipeline/log.ts'
+import type { Io } from './io.ts'
+
+/** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
+export interface Surroundings {
+  readonly gateway: Gateway
+  readonly stateDir: string
+}
+
+/** Builds the gateway of a configuration; first ends child processes that a killed gateway left behind. */
+export async function surround(io: Io, config: Config, log: Log): Promise<Surroundings> {
+  const stateDir = config.gateway.stateDir ?? defaultStateDir(io.env, io.home)
+  const host: HostProcess = { pid: io.pid, platform: io.platform, env: io.env, kill: io.kill }
+  const hasChildren = config.backends.some((backend) => backend.transport === 'stdio')
+  const leftovers = await reapLeftovers(stateDir, { host, log, clock: systemClock })
+  for (const { pid, command, ended } of leftovers) {
+    log(
+      ended ? 'info' : 'warn',
+      ended ? 'ended a process left behind by a killed gateway' : 'could not end a process left behind',
+      { pid, command },
+    )
+  }
+  const children: ChildLedger | undefined = hasChildren ? openChildLedger(stateDir, { host, log }) : undefined
+  const gateway = createGateway(config, {
+    version: io.version,
+    host,
+    log,
+    ...(children === undefined ? {} : { children }),
+  })
+  return { gateway, stateDir }
+}
+
+/** The admin listener of a running gateway. */
+export interface RunningAdmin {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/**
+ * Opens the admin listener and tells the command line where it is. An address in use is no reason not to serve:
+ * the second gateway on a machine has no admin listener then, and says so.
+ */
+export async function openAdmin(
+  io: Io,
+  running: Surroundings & { readonly url: string; readonly config: Config },
+  log: Log,
+): Promise<RunningAdmin | undefined> {
+  const { config, gateway, url, stateDir } = running
+  if (config.admin === undefined) return undefined
+  const token = createToken()
+  const startedAt = new Date().toISOString()
+  let listener: AdminListener
+  try {
+    listener = await listenAdmin(config.admin, {
+      token,
+      isReady: () => gateway.isReady,
+      status: () => statusDocument(gateway, { url, startedAt }),
+    })
+  } catch (error) {
+    log('warn', 'no admin listener: `toolgate status` will not work', {
+      reason: error instanceof Error ? error.message : String(error),
+    })
+    return undefined
+  }
+  const withdraw = await announce(stateDir, { url, admin: listener.url, token, pid: io.pid })
+  return {
+    url: listener.url,
+    async close() {
+      await withdraw()
+      await listener.close()
+    },
+  }
+}
+
+/** The document of `GET /api/v1/status`. */
+export function statusDocument(
+  gateway: Gateway,
+  about: { readonly url: string; readonly startedAt: string },
+): object {
+  return {
+    gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
+    calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
+    backends: gateway.report().map(backendDocument),
+  }
+}
+
+/** One backend for machines. */
+export function backendDocument(backend: BackendReport): object {
+  const { condition, identity } = backend
+  return {
+    name: backend.name,
+    transport: backend.transport,
+    era: identity?.era ?? null,
+    version: identity?.version ?? null,
+    eraSince: backend.eraSince === undefined ? null : new Date(backend.eraSince).toISOString(),
+    state: condition.state,
+    reason: condition.state === 'down' ? condition.reason : null,
+    since: new Date(backend.since).toISOString(),
+    tools: backend.tools ?? null,
+    readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),
+    restarts: backend.restarts,
+    server: identity?.serverInfo ?? null,
+  }
+}
