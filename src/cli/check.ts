@@ -1,0 +1,86 @@
+import { formatListen } from '../config/listen.ts'
+import { formatProblem } from '../config/problem.ts'
+import type { BackendConfig, Config } from '../config/types.ts'
+import { printProblems, readConfig, shownPath } from './config-file.ts'
+import type { Io } from './io.ts'
+import type { CheckOptions } from './options.ts'
+import { commandLine, shownUrl } from './redact.ts'
+import { duration, paint, table } from './text.ts'
+
+/** `toolgate check`: validates a configuration and says what it would do, without doing it. */
+export async function checkCommand(io: Io, options: CheckOptions): Promise<number> {
+  const result = await readConfig(io, options)
+  if (options.json) {
+    const report = result.ok
+      ? { ok: true, file: result.file, warnings: result.warnings, ...summary(io, result.config) }
+      : { ok: false, file: result.file, problems: result.problems }
+    io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    return result.ok ? 0 : 1
+  }
+  if (!result.ok) {
+    printProblems(io, result)
+    return 1
+  }
+  io.stdout.write(`${paint(io.stdout, 'green', `${result.file} is valid`)}\n`)
+  for (const warning of result.warnings) {
+    io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${formatProblem(warning)}\n`)
+  }
+  io.stdout.write(`\n${description(io, result.config)}`)
+  return 0
+}
+
+/** What the configuration would do, with secrets hidden. */
+function summary(io: Io, { gateway, admin, backends }: Config): object {
+  return {
+    gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
+    admin: admin === undefined ? null : `http://${formatListen(admin.listen)}`,
+    backends: backends.map((backend) => ({
+      name: backend.name,
+      transport: backend.transport,
+      era: backend.era,
+      timeoutMs: backend.timeout,
+      ...(backend.transport === 'http'
+        ? { url: shownUrl(backend.url), headers: Object.keys(backend.headers) }
+        : {
+            command: commandLine(backend.command, backend.args),
+            cwd: shownPath(io, backend.cwd),
+            env: Object.keys(backend.env),
+          }),
+    })),
+  }
+}
+
+function description(io: Io, { gateway, admin, backends }: Config): string {
+  const facts = [
+    ['Name', gateway.name],
+    ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
+    ['Admin listener', admin === undefined ? 'off' : `http://${formatListen(admin.listen)}`],
+    ['Tool names', NAMES[gateway.names]],
+  ]
+  const lines = facts.map(([label, value]) => `${`${label}:`.padEnd(20)}${value}\n`).join('')
+  const heading = ['BACKEND', 'TRANSPORT', 'ERA', 'TIMEOUT', 'WHERE']
+  const rows = backends.map((backend) => [
+    backend.name,
+    backend.transport,
+    backend.era,
+    duration(backend.timeout),
+    where(io, backend),
+  ])
+  return rows.length === 0 ? lines : `${lines}\n${table([heading, ...rows], io.stdout)}`
+}
+
+const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {
+  prefix: '<backend>_<tool>',
+  conflict: '<tool>, or <backend>_<tool> where two backends collide',
+  bare: '<tool>, the first backend wins',
+}
+
+function where(io: Io, backend: BackendConfig): string {
+  if (backend.transport === 'http') {
+    const headers = Object.keys(backend.headers)
+    return `${shownUrl(backend.url)}${headers.length > 0 ? ` (headers: ${headers.join(', ')})` : ''}`
+  }
+  const env = Object.keys(backend.env)
+  const facts = [`in ${shownPath(io, backend.cwd)}`, ...(env.length > 0 ? [`env: ${env.join(', ')}`] : [])]
+  return `${commandLine(backend.command, backend.args)} (${facts.join('; ')})`
+}

@@ -1,0 +1,219 @@
+import { Command, CommanderError } from 'commander'
+import { callCommand } from './call.ts'
+import { checkCommand } from './check.ts'
+import { CLIENTS } from './client-files.ts'
+import { importCommand } from './import.ts'
+import { CliError, type Io } from './io.ts'
+import type { CallOptions, ConfigOptions, GatewayOptions, ImportOptions } from './options.ts'
+import { schemaCommand } from './schema.ts'
+import { serveCommand } from './serve.ts'
+import { statusCommand } from './status.ts'
+import { stdioCommand } from './stdio.ts'
+import { paint } from './text.ts'
+import { toolsCommand } from './tools.ts'
+
+/** Exit code after Ctrl-C, as shells have it: 128 + SIGINT. */
+const INTERRUPTED = 130
+
+/** What the commands of one run share: the result goes into `code`. */
+interface Run {
+  readonly io: Io
+  code: number
+}
+
+/**
+ * Runs the command line.
+ *
+ * @param args without the program's own name
+ * @returns the exit code: 0 done, 1 failed, 130 interrupted
+ */
+export async function runProgram(io: Io, args: readonly string[]): Promise<number> {
+  const run: Run = { io, code: 0 }
+  try {
+    // Without a command there is nothing to do but to say what there is.
+    await createProgram(run).parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' })
+    return run.code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode
+    if (!(error instanceof CliError)) throw error
+    if (io.signal.aborted) return INTERRUPTED
+    io.stderr.write(`${paint(io.stderr, 'red', 'toolgate:')} ${error.message}\n`)
+    if (error.hint !== undefined) io.stderr.write(`${error.hint}\n`)
+    return 1
+  }
+}
+
+function createProgram(run: Run): Command {
+  const { io } = run
+  const program = new Command('toolgate')
+    .description('An MCP gateway: one entry point in front of many MCP servers.')
+    .version(io.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns,
+      getErrHelpWidth: () => io.stderr.columns,
+      getOutHasColors: () => io.stdout.color,
+      getErrHasColors: () => io.stderr.color,
+    })
+    .showSuggestionAfterError()
+    .addHelpText('after', EXAMPLES)
+  addRunning(program, run)
+  addConfiguration(program, run)
+  addAsking(program, run)
+  return program
+}
+
+const EXAMPLES = `
+Examples:
+  toolgate import -o toolgate.yaml            take over the servers you use already
+  toolgate check                              see what the configuration would do
+  toolgate serve                              run the gateway
+  toolgate call github_list_repos --arg org=acme`
+
+const CONFIG = '-c, --config <file>'
+const CONFIG_HELP = 'configuration file (default: toolgate.yaml, .yml or .json, mcp.json or .mcp.json here)'
+
+interface Raw {
+  readonly config?: string
+  readonly json?: boolean
+  readonly url?: string
+}
+
+/** The file that is named, as an argument or with `-c`. */
+function configOf(positional: string | undefined, { config }: Raw): ConfigOptions {
+  if (positional !== undefined && config !== undefined && positional !== config) {
+    throw new CliError(`two configuration files are named: ${positional} and ${config}`)
+  }
+  return { config: positional ?? config }
+}
+
+function addRunning(program: Command, run: Run): void {
+  program
+    .command('serve')
+    .summary('run the gateway')
+    .description('Runs the gateway until Ctrl-C or SIGTERM, then lets calls in flight finish.')
+    .argument('[config]', 'configuration file, as with -c')
+    .option(CONFIG, CONFIG_HELP)
+    .option('--json', 'print events as JSON lines')
+    .action(async (file: string | undefined, raw: Raw) => {
+      run.code = await serveCommand(run.io, { ...configOf(file, raw), json: raw.json === true })
+    })
+  program
+    .command('stdio')
+    .summary('run the gateway as a stdio server')
+    .description(
+      'Runs the gateway as an MCP server on standard input and output, for desktop clients. Logs go to stderr.',
+    )
+    .argument('[config]', 'configuration file, as with -c')
+    .option(CONFIG, CONFIG_HELP)
+    .action(async (file: string | undefined, raw: Raw) => {
+      run.code = await stdioCommand(run.io, configOf(file, raw))
+    })
+}
+
+interface RawImport {
+  readonly from?: string
+  readonly output?: string
+  readonly force?: boolean
+  readonly dryRun?: boolean
+}
+
+function addConfiguration(program: Command, run: Run): void {
+  program
+    .command('check')
+    .summary('validate the configuration')
+    .description(
+      'Validates the configuration and says what it would do, without doing it. Exit code 1 if it is not valid.',
+    )
+    .argument('[config]', 'configuration file, as with -c')
+    .option(CONFIG, CONFIG_HELP)
+    .option('--json', 'print JSON')
+    .action(async (file: string | undefined, raw: Raw) => {
+      run.code = await checkCommand(run.io, { ...configOf(file, raw), json: raw.json === true })
+    })
+  program
+    .command('schema')
+    .summary('print the JSON Schema of the configuration')
+    .description('Prints the JSON Schema (2020-12) of the configuration file, for editors.')
+    .action(() => {
+      run.code = schemaCommand(run.io)
+    })
+  program
+    .command('import')
+    .summary("write a configuration from desktop clients' files")
+    .description(
+      'Reads the MCP servers that desktop clients use and writes a configuration of ours. Secrets become references to ' +
+        'environment variables; they are never printed or written.',
+    )
+    .argument('[file]', "a client's file, instead of all that are found")
+    .option('--from <client>', `only this client: ${CLIENTS.map(({ id }) => id).join(', ')}`)
+    .option('-o, --output <file>', 'where to write (default: standard output)')
+    .option('--force', 'overwrite the output file')
+    .option('--dry-run', 'print what would be written')
+    .action(async (file: string | undefined, raw: RawImport) => {
+      run.code = await importCommand(run.io, importOptions(file, raw))
+    })
+}
+
+function importOptions(file: string | undefined, { from, output, force, dryRun }: RawImport): ImportOptions {
+  if (file !== undefined && from !== undefined)
+    throw new CliError('name either a file or a client (--from), not both')
+  return { file, from, output, force: force === true, dryRun: dryRun === true }
+}
+
+function gatewayOptions({ config, url, json }: Raw): GatewayOptions {
+  if (config !== undefined && url !== undefined)
+    throw new CliError('name either a configuration (-c) or a --url, not both')
+  return { config, url, json: json === true }
+}
+
+interface RawCall extends Raw {
+  readonly arg: readonly string[]
+  readonly argsJson?: string
+}
+
+function callOptions(raw: RawCall): CallOptions {
+  return { ...gatewayOptions(raw), arg: raw.arg, argsJson: raw.argsJson }
+}
+
+function addAsking(program: Command, run: Run): void {
+  const asking = (name: string): Command =>
+    program
+      .command(name)
+      .option('--url <url>', 'URL of the gateway (default: the one that runs here)')
+      .option('-c, --config <file>', 'ask the gateway with this configuration')
+      .option('--json', 'print JSON')
+  asking('tools')
+    .summary('list the tools that clients see')
+    .description(
+      'Lists the tools that a client of the gateway sees, with their arguments; [optional] ones in brackets.',
+    )
+    .action(async (raw: Raw) => {
+      run.code = await toolsCommand(run.io, gatewayOptions(raw))
+    })
+  asking('call')
+    .summary('call a tool')
+    .description(
+      'Calls a tool and prints its result; progress goes to stderr. Exit code 1 if the tool fails.',
+    )
+    .argument('<tool>', 'name of the tool, as `toolgate tools` lists it')
+    .option('--arg <name=value>', 'an argument, typed by the tool; repeat for more', collect, [])
+    .option('--args-json <json>', 'all arguments as one JSON object')
+    .action(async (tool: string, raw: RawCall) => {
+      run.code = await callCommand(run.io, tool, callOptions(raw))
+    })
+  asking('status')
+    .summary('show how the backends are')
+    .description('Asks a gateway that runs on this machine how its backends are.')
+    .action(async (raw: Raw) => {
+      run.code = await statusCommand(run.io, gatewayOptions(raw))
+    })
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
+}
