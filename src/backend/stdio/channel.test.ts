@@ -159,6 +159,21 @@ describe('notifications', { timeout: 30_000 }, () => {
     assert.equal(await settled, 5)
   })
 
+  test('after the answer are dropped, as is a second answer, even while the first waits', async (t) => {
+    const { channel } = await open(t)
+    const gate = Promise.withResolvers<void>()
+    let seen = 0
+    const onNotification = async (): Promise<void> => {
+      await gate.promise
+      seen++
+    }
+    const slow = channel.exchange(exchangeOf('progressTwice', { count: 2 }, { onNotification }))
+    await channel.exchange(exchangeOf('echo'))
+    gate.resolve()
+    assert.deepEqual(resultOf(await slow), {})
+    assert.equal(seen, 2)
+  })
+
   test('too many for a slow reader end that exchange only', async (t) => {
     const { channel } = await open(t, {}, { limits: { reply: 1_000_000, depth: 64, queue: 4 } })
     const stuck = (): Promise<void> => new Promise(() => undefined)
@@ -308,8 +323,9 @@ describe('the end', { timeout: 30_000 }, () => {
     assert.equal(runs(channel.pid), false)
   })
 
-  test('comes when a line never ends', async (t) => {
-    const { channel, events } = await open(t)
+  test('comes when a line never ends, at once', async (t) => {
+    const { args } = serverConfig()
+    const { channel, events } = await open(t, { args: [...args, 'stubborn'] }, { grace: 60_000 })
     const flooded = failureOf(channel.exchange(exchangeOf('flood')))
     const reason = 'The process wrote a line of more than 1000000 bytes'
     assert.deepEqual(await flooded, { kind: 'protocol', reason })

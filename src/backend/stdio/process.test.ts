@@ -118,6 +118,14 @@ describe('stopping', { timeout: 30_000 }, () => {
     assert.equal(lives(pid as number), false)
   })
 
+  test('follows by itself when the process ends by itself', async () => {
+    const removed = Promise.withResolvers<number>()
+    const children = { add: () => undefined, remove: removed.resolve }
+    const child = await startProcess(serverConfig({ args: ['-e', ''] }), testPorts({ children }))
+    assert.equal(await removed.promise, child.pid)
+    assert.equal(child.stdin.destroyed, true)
+  })
+
   test('tells the ledger', async () => {
     const seen: unknown[] = []
     const children = {
