@@ -7,7 +7,7 @@ import type { ConfigOptions } from './options.ts'
 import { paint } from './text.ts'
 
 /** Files that are looked for, in this order, when none is named. */
-export const DEFAULT_FILES: readonly string[] = [
+const DEFAULT_FILES: readonly string[] = [
   'toolgate.yaml',
   'toolgate.yml',
   'toolgate.json',

@@ -64,11 +64,14 @@ export function extractSecrets(
   vault: Vault,
 ): Record<string, unknown> {
   const { env, headers, args, url, ...rest } = backend
+  // Variables come first: they keep their own names.
+  const variables =
+    isMapping(env) && Object.keys(env).length > 0 ? { env: variablesOf(name, env, vault) } : {}
   return {
     ...rest,
     ...(typeof url === 'string' ? { url: withoutSecrets(name, url, vault) } : {}),
     ...(Array.isArray(args) && args.length > 0 ? { args: argumentsOf(name, args.map(String), vault) } : {}),
-    ...(isMapping(env) && Object.keys(env).length > 0 ? { env: variablesOf(name, env, vault) } : {}),
+    ...variables,
     ...(isMapping(headers) && Object.keys(headers).length > 0
       ? { headers: headersOf(name, headers, vault) }
       : {}),

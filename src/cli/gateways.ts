@@ -29,10 +29,7 @@ const FILE = z.object({
 const DEFAULT_URL = 'http://127.0.0.1:8080/mcp'
 
 /** The gateways that run on this machine, by URL. Files of those that have ended are passed over. */
-export async function runningGateways(
-  io: Io,
-  stateDir: string | undefined,
-): Promise<readonly RunningGateway[]> {
+async function runningGateways(io: Io, stateDir: string | undefined): Promise<readonly RunningGateway[]> {
   const folder = join(stateDir ?? defaultStateDir(io.env, io.home), 'gateways')
   const names = await io.files.list(folder).catch(() => [])
   const gateways: RunningGateway[] = []

@@ -36,7 +36,7 @@ export interface SourceTree {
 }
 
 /** Largest configuration, in characters. */
-export const MAX_CONFIG_LENGTH: number = 1024 * 1024
+const MAX_CONFIG_LENGTH = 1024 * 1024
 
 const MAX_DEPTH = 32
 

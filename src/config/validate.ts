@@ -166,7 +166,7 @@ function crossChecks(root: unknown): readonly Finding[] {
 }
 
 /** The value at a path, or undefined. */
-export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((value, key) => {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
     return (value as Record<PropertyKey, unknown>)[key]

@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type IncomingHttpHeaders, type Server, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Ran, run } from '../../test/cli/fake-io.ts'
+import { type ToolServer, startToolServer } from '../../test/cli/tool-server.ts'
+
+let server: ToolServer
+let cwd: string
+
+before(async () => {
+  server = await startToolServer()
+  cwd = await mkdtemp(join(tmpdir(), 'toolgate-cli-'))
+})
+
+after(async () => {
+  await server.close()
+  await rm(cwd, { recursive: true })
+})
+
+const call = async (tool: string, ...args: readonly string[]): Promise<Ran> =>
+  run({ cwd }, 'call', tool, '--url', server.url, ...args)
+
+/** Writes what a running gateway tells the command line. */
+const announce = async (state: string, name: string, gateway: object): Promise<void> => {
+  await mkdir(join(state, 'gateways'), { recursive: true })
+  await writeFile(join(state, 'gateways', `${name}.json`), JSON.stringify(gateway), { mode: 0o600 })
+}
+
+test('tools lists names, arguments and descriptions', async () => {
+  const { code, stdout } = await run({ cwd }, 'tools', '--url', server.url)
+  assert.equal(code, 0)
+  assert.ok(
+    stdout.startsWith(
+      'echo words [count] [loud] [tags] [options]\n  Says what it was given, and how it was typed\nsum\n',
+    ),
+    stdout,
+  )
+})
+
+test('tools --json prints what the server wrote', async () => {
+  const { stdout } = await run({ cwd }, 'tools', '--json', '--url', server.url)
+  const tools = JSON.parse(stdout) as readonly { readonly name: string; readonly inputSchema: object }[]
+  assert.deepEqual(
+    tools.map(({ name }) => name),
+    ['echo', 'sum', 'fail', 'paint', 'work'],
+  )
+  assert.ok('properties' in (tools[0]?.inputSchema ?? {}))
+})
+
+test('call types its arguments by the schema of the tool', async () => {
+  const typed = ['words=1', 'count=2.50', 'loud=true', 'tags=a', 'tags=b'].flatMap((each) => ['--arg', each])
+  const json = '{"options":{"a":1},"words":"overridden"}'
+  const { code, stdout } = await call('echo', ...typed, '--args-json', json)
+  assert.equal(code, 0)
+  assert.deepEqual(JSON.parse(stdout), {
+    words: '1',
+    count: 2.5,
+    loud: true,
+    tags: ['a', 'b'],
+    options: { a: 1 },
+  })
+})
+
+test('call prints structured content once, and everything else by its kind', async () => {
+  assert.equal((await call('sum')).stdout, '{\n  "sum": 3\n}\n')
+  assert.equal((await call('paint')).stdout, '[image image/png, 3 bytes]\nred \u001B[31malert\u001B[0m\n')
+})
+
+test('a terminal gets no control characters from a tool', async () => {
+  const { stdout } = await run({ cwd, isTTY: true }, 'call', 'paint', '--url', server.url)
+  assert.equal(stdout, '[image image/png, 3 bytes]\nred �[31malert�[0m\n')
+})
+
+test('call --json prints the result as it came', async () => {
+  const { stdout } = await call('sum', '--json')
+  assert.deepEqual((JSON.parse(stdout) as { readonly structuredContent: object }).structuredContent, {
+    sum: 3,
+  })
+})
+
+test('progress goes to stderr, the result to stdout', async () => {
+  const { stdout, stderr } = await call('work')
+  assert.equal(stderr, 'progress 1/2 step 1\nprogress 2/2 step 2\n')
+  assert.equal(stdout, 'done\n')
+})
+
+test('a tool that fails gives exit code 1', async () => {
+  const { code, stdout, stderr } = await call('fail')
+  assert.deepEqual([code, stdout, stderr], [1, 'it went wrong\n', 'the tool reports an error\n'])
+})
+
+test('an unknown tool, wrong arguments and a missing gateway say what to do', async () => {
+  const unknown = await call('ecko')
+  assert.equal(unknown.code, 1)
+  assert.equal(
+    unknown.stderr,
+    'toolgate: unknown tool: ecko; did you mean echo?\ntoolgate tools lists those that exist.\n',
+  )
+  assert.match(
+    (await call('echo', '--arg', 'count=many')).stderr,
+    /--arg count: expected number; found "many"/,
+  )
+  assert.match((await call('echo', '--arg', 'words')).stderr, /--arg words: expected name=value/)
+  assert.match((await call('echo', '--args-json', '[1]')).stderr, /--args-json must be a JSON object/)
+  const closed = await startToolServer()
+  await closed.close()
+  const missing = await run({ cwd }, 'tools', '--url', closed.url)
+  assert.deepEqual(
+    [missing.code, missing.stderr],
+    [1, `toolgate: no gateway at ${closed.url}: start one with \`toolgate serve\`\n`],
+  )
+})
+
+/** Two pages of tools, one with a mirrored parameter; every call is refused. */
+const refusing = (seen: IncomingHttpHeaders[], bodies: string[]): Server =>
+  createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => {
+      seen.push(request.headers)
+      bodies.push(body)
+      const { id, method, params } = JSON.parse(body) as {
+        readonly id: number
+        readonly method: string
+        readonly params: { readonly cursor?: string }
+      }
+      const region = { type: 'integer', 'x-mcp-header': 'Region' }
+      const tool = {
+        name: 'größe',
+        inputSchema: { type: 'object', properties: { region }, additionalProperties: false },
+      }
+      const page = params.cursor === '' ? { tools: [tool] } : { tools: [], nextCursor: '' }
+      const error = { code: -31403, message: 'Not for you', data: { hint: 'Ask the operator.' } }
+      const answer = method === 'tools/list' ? { result: { ...page, resultType: 'complete' } } : { error }
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }))
+    })
+  })
+
+test('headers mirror the body, every page is read, and an error is a message with its hint', async () => {
+  const seen: IncomingHttpHeaders[] = []
+  const bodies: string[] = []
+  const other = refusing(seen, bodies)
+  await new Promise<void>((resolve) => {
+    other.listen(0, '127.0.0.1', resolve)
+  })
+  const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/mcp`
+  const plain = await run({ cwd }, 'call', 'größe', '--url', url, '--arg', 'region=7')
+  const json = await run({ cwd }, 'call', 'größe', '--url', url, '--json')
+  const typo = await run({ cwd }, 'call', 'größe', '--url', url, '--arg', 'regoin=7')
+  other.closeAllConnections()
+  other.close()
+  assert.deepEqual([plain.code, plain.stderr], [1, 'toolgate: Not for you (-31403)\nAsk the operator.\n'])
+  assert.deepEqual(
+    [json.code, JSON.parse(json.stdout)],
+    [1, { error: { code: -31403, message: 'Not for you', data: { hint: 'Ask the operator.' } } }],
+  )
+  assert.equal(
+    typo.stderr,
+    'toolgate: --arg regoin: the tool has no such argument; did you mean region?\nIt takes region.\n',
+  )
+  const headers = seen[2]
+  assert.deepEqual(
+    [headers?.['mcp-method'], headers?.['mcp-protocol-version'], headers?.['mcp-param-region']],
+    ['tools/call', '2026-07-28', '7'],
+  )
+  assert.equal(headers?.['mcp-name'], `=?base64?${Buffer.from('größe').toString('base64')}?=`)
+  assert.match(bodies[2] ?? '', /"arguments":\{"region":7\}/)
+})
+
+test('what answers but is no gateway is named', async () => {
+  const other = createServer((_request, response) => response.writeHead(404).end('<html>'))
+  await new Promise<void>((resolve) => {
+    other.listen(0, '127.0.0.1', resolve)
+  })
+  const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/mcp`
+  const { code, stderr } = await run({ cwd }, 'tools', '--url', url)
+  other.closeAllConnections()
+  other.close()
+  assert.equal(code, 1)
+  assert.match(stderr, /answered HTTP 404 and no MCP message\nIs this the URL of a gateway\?/)
+})
+
+test('the gateway that runs here is found by its file, those that have ended are passed over', async () => {
+  const state = await mkdtemp(join(tmpdir(), 'toolgate-state-'))
+  const env = { TOOLGATE_STATE_DIR: state }
+  await announce(state, '1', { url: server.url, pid: 1 })
+  await announce(state, '2', { url: 'http://127.0.0.1:1/mcp', pid: 2 })
+  await writeFile(join(state, 'gateways', '3.json'), '{"half')
+  const found = await run({ cwd, env, alive: (pid) => pid === 1 }, 'call', 'sum')
+  assert.equal(found.stdout, '{\n  "sum": 3\n}\n')
+  const several = await run({ cwd, env }, 'call', 'sum')
+  assert.match(several.stderr, /^toolgate: several gateways run here: .*\nChoose one with --url\.\n$/)
+  await rm(state, { recursive: true })
+})
+
+test('the gateway of a configuration is found by its address', async () => {
+  const { host } = new URL(server.url)
+  await writeFile(join(cwd, 'own.yaml'), `gateway: { listen: "${host}" }\nbackends: { a: http://a }`)
+  assert.equal((await run({ cwd }, 'call', 'sum', '-c', 'own.yaml')).stdout, '{\n  "sum": 3\n}\n')
+})
+
+test('Ctrl-C ends a call with exit code 130', async () => {
+  const { code, stderr } = await run({ cwd, signal: AbortSignal.abort() }, 'call', 'sum', '--url', server.url)
+  assert.deepEqual([code, stderr], [130, ''])
+})
+
+const STATUS = {
+  gateway: {
+    name: 'mcp-gateway',
+    version: '0.1.0',
+    url: 'http://127.0.0.1:8080/mcp',
+    startedAt: '2026-11-22',
+  },
+  backends: [
+    {
+      name: 'github',
+      transport: 'http',
+      era: 'modern',
+      state: 'up',
+      reason: null,
+      tools: 2,
+      readyAfterMs: 41,
+      restarts: 0,
+    },
+    {
+      name: 'storage',
+      transport: 'stdio',
+      era: null,
+      state: 'down',
+      reason: 'exited with code 1',
+      tools: null,
+      restarts: 3,
+    },
+  ],
+}
+
+test('status asks the admin listener with its token and prints a table', async () => {
+  const seen: (string | undefined)[] = []
+  const admin = createServer((request, response) => {
+    seen.push(request.url, request.headers.authorization)
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(STATUS))
+  })
+  await new Promise<void>((resolve) => {
+    admin.listen(0, '127.0.0.1', resolve)
+  })
+  const state = await mkdtemp(join(tmpdir(), 'toolgate-state-'))
+  const world = { cwd, env: { TOOLGATE_STATE_DIR: state } }
+  const url = `http://127.0.0.1:${(admin.address() as AddressInfo).port}`
+  await announce(state, '7', { admin: url, token: 'sesame', url: STATUS.gateway.url, pid: 7 })
+  const { code, stdout, stderr } = await run(world, 'status')
+  const json = await run(world, 'status', '--json')
+  admin.closeAllConnections()
+  admin.close()
+  await rm(state, { recursive: true })
+  assert.deepEqual(seen.slice(0, 2), ['/api/v1/status', 'Bearer sesame'])
+  assert.deepEqual([code, stderr], [0, ''])
+  assert.equal(
+    stdout,
+    `mcp-gateway 0.1.0  http://127.0.0.1:8080/mcp
+
+BACKEND  STATE  ERA     TRANSPORT  TOOLS  READY  REASON
+github   up     modern  http       2      41ms
+storage  down   -       stdio      -      -      exited with code 1 (3 restarts)
+`,
+  )
+  assert.deepEqual(JSON.parse(json.stdout), STATUS)
+  assert.ok(!stdout.includes('sesame') && !json.stdout.includes('sesame'))
+})
+
+test('status without a gateway, or without its admin listener, says so', async () => {
+  const state = await mkdtemp(join(tmpdir(), 'toolgate-state-'))
+  const world = { cwd, env: { TOOLGATE_STATE_DIR: state } }
+  const none = await run(world, 'status')
+  assert.deepEqual(
+    [none.code, none.stderr],
+    [1, 'toolgate: no gateway at http://127.0.0.1:8080/mcp: start one with `toolgate serve`\n'],
+  )
+  await announce(state, '7', { url: server.url, pid: 7 })
+  assert.match((await run(world, 'status')).stderr, /the admin listener of .* is switched off/)
+  await rm(state, { recursive: true })
+})
