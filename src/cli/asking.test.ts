@@ -46,7 +46,7 @@ test('tools --json prints what the server wrote', async () => {
   const tools = JSON.parse(stdout) as readonly { readonly name: string; readonly inputSchema: object }[]
   assert.deepEqual(
     tools.map(({ name }) => name),
-    ['echo', 'sum', 'fail', 'paint', 'work'],
+    ['echo', 'sum', 'wrapped', 'fail', 'paint', 'work'],
   )
   assert.ok('properties' in (tools[0]?.inputSchema ?? {}))
 })
@@ -67,6 +67,7 @@ test('call types its arguments by the schema of the tool', async () => {
 
 test('call prints structured content once, and everything else by its kind', async () => {
   assert.equal((await call('sum')).stdout, '{\n  "sum": 3\n}\n')
+  assert.equal((await call('wrapped')).stdout, 'two\nlines\n')
   assert.equal((await call('paint')).stdout, '[image image/png, 3 bytes]\nred \u001B[31malert\u001B[0m\n')
 })
 

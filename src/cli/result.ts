@@ -5,15 +5,16 @@ import { printable } from './text.ts'
 type Values = Readonly<Record<string, unknown>>
 
 /**
- * The result of a tool for people: text as text, structured content as JSON, everything else named. Text that only
- * repeats the structured content, as the specification recommends to servers, is left out. A terminal gets no control
- * characters; a pipe gets the text as it is.
+ * The result of a tool for people: text as text, structured content as JSON, everything else named. What is there twice,
+ * because the specification recommends to servers to repeat structured content as text, is printed once. A terminal gets
+ * no control characters; a pipe gets the text as it is.
  */
 export function renderResult(io: Io, result: Values): string {
   const structured = result['structuredContent']
   const content = Array.isArray(result['content']) ? (result['content'] as readonly unknown[]) : []
   const blocks = content.filter((block) => !repeats(block, structured)).map(renderBlock)
-  if (structured !== undefined) blocks.push(JSON.stringify(structured, null, 2))
+  if (structured !== undefined && !wraps(structured, content))
+    blocks.push(JSON.stringify(structured, null, 2))
   const text = blocks.map((block) => (block.endsWith('\n') ? block : `${block}\n`)).join('')
   return io.stdout.isTTY ? printable(text) : text
 }
@@ -25,6 +26,13 @@ function repeats(block: unknown, structured: unknown): boolean {
   } catch {
     return false
   }
+}
+
+/** True for structured content that is a single text, which is there as text content already. */
+function wraps(structured: unknown, content: readonly unknown[]): boolean {
+  const [only, ...more] = isValues(structured) ? Object.values(structured) : []
+  if (typeof only !== 'string' || more.length > 0) return false
+  return content.some((block) => isValues(block) && block['type'] === 'text' && block['text'] === only)
 }
 
 function renderBlock(block: unknown): string {

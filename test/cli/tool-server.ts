@@ -56,6 +56,14 @@ function createTools(): McpServer {
       structuredContent: { sum: 3 },
     }),
   )
+  server.registerTool(
+    'wrapped',
+    { inputSchema: z.object({}), outputSchema: z.object({ content: z.string() }) },
+    () => ({
+      ...text('two\nlines'),
+      structuredContent: { content: 'two\nlines' },
+    }),
+  )
   server.registerTool('fail', { inputSchema: z.object({}) }, () => ({
     ...text('it went wrong'),
     isError: true,
