@@ -1,0 +1,132 @@
+/** The official clients of both SDK generations behind one face. */
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
+import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio'
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
+import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { PATIENCE } from './journal.ts'
+import type { Arguments } from './stage.ts'
+
+/**
+ * Which official client: the second SDK pinned to 2026-07-28, finding out by itself, or in its 2025 form; or the
+ * first SDK.
+ */
+export type Generation = 'modern' | 'auto' | 'legacy' | 'v1'
+
+/** All of them. */
+export const GENERATIONS: readonly Generation[] = ['modern', 'auto', 'legacy', 'v1']
+
+/** What a client gets for a tool call. */
+export interface ToolAnswer {
+  readonly text: string
+  readonly isError: boolean
+}
+
+/** A listed tool, as far as these tests look at it. */
+export interface ListedTool {
+  readonly name: string
+  readonly title?: string | undefined
+  readonly description?: string | undefined
+}
+
+/** Options of a tool call. */
+export interface CallOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (step: { readonly progress: number }) => void
+}
+
+/** A connected client. */
+export interface TestClient extends AsyncDisposable {
+  /** The era that was negotiated. */
+  readonly era: 'modern' | 'legacy'
+  readonly server: { readonly name: string } | undefined
+  /** Every tool, all pages. */
+  tools(): Promise<readonly ListedTool[]>
+  /** @throws the SDK's error where the answer is a JSON-RPC error */
+  call(name: string, args?: Arguments, options?: CallOptions): Promise<ToolAnswer>
+  close(): Promise<void>
+}
+
+/** Where a client connects: a URL, or a process to start. */
+export type Address =
+  | { readonly url: string }
+  | { readonly command: string; readonly args: readonly string[]; readonly env: Record<string, string> }
+
+const INFO = { name: 'test-client', version: '1.0.0' }
+const MODE = { modern: { pin: '2026-07-28' }, auto: 'auto', legacy: 'legacy' } as const
+
+/** Connects a client of that generation. */
+export async function connectClient(generation: Generation, address: Address): Promise<TestClient> {
+  return generation === 'v1' ? connectV1(address) : connectV2(MODE[generation], address)
+}
+
+async function connectV2(mode: (typeof MODE)[keyof typeof MODE], address: Address): Promise<TestClient> {
+  const client = new ClientV2(INFO, { versionNegotiation: { mode } })
+  await client.connect(
+    'url' in address
+      ? new HttpV2(new URL(address.url))
+      : new StdioV2({ ...address, args: [...address.args], stderr: 'ignore' }),
+  )
+  const close = async (): Promise<void> => client.close()
+  return {
+    era: client.getProtocolEra() === 'modern' ? 'modern' : 'legacy',
+    server: client.getServerVersion(),
+    tools: async () => (await client.listTools()).tools,
+    async call(name, args = {}, { signal, onProgress } = {}) {
+      const options = {
+        ...(signal && { signal }),
+        ...(onProgress && { onprogress: onProgress }),
+        timeout: PATIENCE,
+      }
+      return toAnswer(await client.callTool({ name, arguments: { ...args } }, options))
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function connectV1(address: Address): Promise<TestClient> {
+  const client = new ClientV1(INFO)
+  const transport =
+    'url' in address
+      ? new HttpV1(new URL(address.url))
+      : new StdioV1({ ...address, args: [...address.args], stderr: 'ignore' })
+  await client.connect(transport)
+  const close = async (): Promise<void> => {
+    // The first SDK leaves ending the session to the program.
+    if (transport instanceof HttpV1) await transport.terminateSession()
+    await client.close()
+  }
+  return {
+    era: 'legacy',
+    server: client.getServerVersion(),
+    async tools() {
+      const tools: ListedTool[] = []
+      let cursor: string | undefined
+      do {
+        const page = await client.listTools(cursor === undefined ? {} : { cursor })
+        tools.push(...page.tools)
+        cursor = page.nextCursor
+      } while (cursor !== undefined)
+      return tools
+    },
+    async call(name, args = {}, { signal, onProgress } = {}) {
+      const options = {
+        ...(signal && { signal }),
+        ...(onProgress && { onprogress: onProgress }),
+        timeout: PATIENCE,
+      }
+      return toAnswer(await client.callTool({ name, arguments: { ...args } }, undefined, options))
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function toAnswer(result: { readonly [member: string]: unknown }): ToolAnswer {
+  const content = result['content'] as readonly { readonly type: string; readonly text?: string }[]
+  return {
+    text: content.map((part) => part.text ?? `<${part.type}>`).join('\n'),
+    isError: result['isError'] === true,
+  }
+}

@@ -1,0 +1,93 @@
+/** A gateway in this process, in front of whatever a test names. */
+import { tmpdir } from 'node:os'
+import { parseConfig } from '../../src/config/load.ts'
+import { type Gateway, createGateway } from '../../src/gateway.ts'
+import type { Clock } from '../../src/pipeline/clock.ts'
+import type { LogFields, LogLevel } from '../../src/pipeline/log.ts'
+import { type Generation, type TestClient, connectClient } from './client.ts'
+import { type Journal, createJournal } from './journal.ts'
+import { type RawClient, rawClient } from './raw.ts'
+import type { Configured } from './scope.ts'
+
+/** What a gateway is to be like. */
+export interface HouseOptions {
+  /** By name, in the order in which they are listed. */
+  readonly backends: Readonly<Record<string, Configured>>
+  /** Settings of `gateway:` in the configuration. */
+  readonly gateway?: Readonly<Record<string, unknown>>
+  readonly clock?: Clock
+  /** False serves before the backends have answered. Default true. */
+  readonly ready?: boolean
+}
+
+/** A line of the gateway's log. */
+export interface LogLine {
+  readonly level: LogLevel
+  readonly message: string
+  readonly fields: LogFields
+}
+
+/** A running gateway with its door. Disposing ends it and every client of it. */
+export interface House extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT/mcp` */
+  readonly url: string
+  readonly gateway: Gateway
+  readonly log: Journal<LogLine>
+  readonly raw: RawClient
+  /** Connects an official client to the aggregate, or to one backend. */
+  client(generation: Generation, options?: { readonly route?: string }): Promise<TestClient>
+  close(): Promise<void>
+}
+
+/** Builds and opens a gateway. */
+export async function gateway(options: HouseOptions): Promise<House> {
+  const log = createJournal<LogLine>('the log')
+  const built = createGateway(configOf(options), {
+    version: '0.0.0-test',
+    host: {
+      pid: process.pid,
+      platform: process.platform,
+      env: process.env,
+      kill: (pid, signal) => void process.kill(pid, signal),
+    },
+    log: (level, message, fields = {}) => log.record({ level, message, fields }),
+    ...(options.clock && { clock: options.clock }),
+  })
+  const { port } = await built.listen()
+  const url = `http://127.0.0.1:${port}/mcp`
+  const clients = new Set<TestClient>()
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([...clients].map(async (client) => client.close()))
+    await built.close()
+  }
+  if (options.ready !== false) await built.ready(10_000)
+  return {
+    url,
+    gateway: built,
+    log,
+    raw: rawClient(url),
+    async client(generation, { route } = {}) {
+      const client = await connectClient(generation, { url: route === undefined ? url : `${url}/${route}` })
+      clients.add(client)
+      return client
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The text of a configuration file with these settings: YAML is a superset of JSON. */
+export function configText(options: HouseOptions): string {
+  return JSON.stringify({
+    gateway: { listen: '127.0.0.1:0', drain: '2s', ...options.gateway },
+    backends: Object.fromEntries(Object.entries(options.backends).map(([name, one]) => [name, one.settings])),
+    admin: false,
+  })
+}
+
+function configOf(options: HouseOptions): Parameters<typeof createGateway>[0] {
+  const result = parseConfig({ name: 'test.yaml', text: configText(options), dir: tmpdir() }, process.env)
+  if (!result.ok)
+    throw new Error(result.problems.map(({ path, message }) => `${path}: ${message}`).join('\n'))
+  return result.config
+}

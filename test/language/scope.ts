@@ -1,0 +1,23 @@
+import { after } from 'node:test'
+
+/** Where clean-up is registered: a test's context, or {@link fileScope} for several tests. */
+export interface Scope {
+  after(action: () => Promise<void>): void
+}
+
+/** A scope that ends with the file, or with the suite that makes it; what came last ends first. */
+export function fileScope(): Scope {
+  const stack = new AsyncDisposableStack()
+  // Registered now: inside of a hook it would belong to that hook.
+  after(async () => stack.disposeAsync())
+  return { after: (action) => stack.defer(action) }
+}
+
+/** What a backend contributes to the gateway's configuration, apart from its name. */
+export type BackendSettings = Readonly<Record<string, unknown>>
+
+/** Anything that can stand behind the gateway. */
+export interface Configured {
+  /** As it is written in the configuration file. */
+  readonly settings: BackendSettings
+}
