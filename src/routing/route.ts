@@ -67,7 +67,7 @@ export function route(catalog: Catalog, backends: readonly string[]): Stage<Call
     if (kind === 'resources' && call.route.kind === 'backend') {
       return { kind: 'one', backend: call.route.backend, name, paramHeaders: [] }
     }
-    throw unknownName(kind, name, found, call.route)
+    throw unknownName({ kind, name, scope: call.route }, found)
   }
 
   return (next) => async (call, out) => next({ ...call, target: await targetOf(call) }, out)
@@ -89,7 +89,7 @@ function checkHeaders(call: Call, target: OneTarget): void {
     const header = headers[name]
     return typeof header === 'string' ? header : undefined
   })
-  if (problem !== undefined) throw new GatewayError('HEADER_MISMATCH', `Header mismatch: ${problem}`)
+  if (problem !== undefined) throw new GatewayError('HEADER_MISMATCH', problem)
 }
 
 const NOUN: Readonly<Record<ListKind, string>> = {
@@ -99,12 +99,14 @@ const NOUN: Readonly<Record<ListKind, string>> = {
   resourceTemplates: 'resource template',
 }
 
-function unknownName(
-  kind: ListKind,
-  name: string,
-  found: Extract<Found, { kind: 'unknown' }>,
-  scope: CatalogScope,
-): GatewayError {
+interface Wanted {
+  readonly kind: ListKind
+  readonly name: string
+  readonly scope: CatalogScope
+}
+
+function unknownName(wanted: Wanted, found: Extract<Found, { kind: 'unknown' }>): GatewayError {
+  const { kind, name, scope } = wanted
   const culprit = awayOwner(name, found.away, scope)
   if (culprit !== undefined) {
     const message = `${NOUN[kind]} ${printable(name)} may belong to backend ${culprit.backend}, which is away: ${culprit.reason}`
@@ -124,9 +126,7 @@ function awayOwner(name: string, away: readonly AwayBackend[], scope: CatalogSco
 
 function suggestion(noun: string, name: string, names: readonly string[]): string {
   if (names.length === 0) return `There is no ${noun}.`
-  const close = names.filter(
-    (other) => other.includes(name) || name.includes(other) || distance(name, other) <= 3,
-  )
+  const close = names.filter((other) => other.includes(name) || name.includes(other) || isNear(name, other))
   const shown = (close.length > 0 ? close : names).slice(0, 10)
   const rest =
     close.length > 0 ? '' : names.length > shown.length ? ` and ${names.length - shown.length} more` : ''
@@ -142,9 +142,12 @@ function printable(name: string): string {
   return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 128)
 }
 
-/** Levenshtein distance; names longer than 64 characters count as far apart. */
-function distance(a: string, b: string): number {
-  if (a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY
+/** Most letters that may differ between names that are suggested for each other. */
+const NEAR = 3
+
+/** Whether the Levenshtein distance is small. Gives up as soon as it cannot be: there may be many names to compare with. */
+function isNear(a: string, b: string): boolean {
+  if (a.length > 64 || Math.abs(a.length - b.length) > NEAR) return false
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {
     const current = [i]
@@ -152,7 +155,8 @@ function distance(a: string, b: string): number {
       const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
       current.push(Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substituted))
     }
+    if (Math.min(...current) > NEAR) return false
     previous = current
   }
-  return previous[b.length] ?? 0
+  return (previous[b.length] ?? 0) <= NEAR
 }
