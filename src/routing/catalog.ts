@@ -65,99 +65,117 @@ const MISS_INTERVAL = 1000
 
 /** Creates the catalog of the backends, in the order of the configuration. Nothing is fetched yet. */
 export function createCatalog(backends: readonly Backend[], ports: CatalogPorts): Catalog {
-  // A view is forgotten when a source changes, and runs out when a stale list in it does.
-  const views = new Map<string, { readonly view: View; readonly until: number }>()
-  const sources = new Map<ListKind, readonly Source[]>()
-  for (const kind of KINDS) {
-    const create = (backend: Backend): Source =>
-      createSource(backend, kind, { ...ports, fetchTimeout: ports.fetchTimeout(backend.name) }, () =>
-        forget(kind, backend.name),
-      )
-    sources.set(kind, backends.map(create))
-  }
-  const stops = backends.map((backend) =>
-    backend.onListChanged((kind) =>
-      sourcesOf(kind, { kind: 'backend', backend: backend.name }).forEach((source) => source.invalidate()),
-    ),
-  )
+  return new SourceCatalog(backends, ports)
+}
 
-  const forget = (kind: ListKind, backend: string): void => {
-    views.delete(viewKey(kind, undefined))
-    views.delete(viewKey(kind, backend))
+class SourceCatalog implements Catalog {
+  readonly #ports: CatalogPorts
+  readonly #sources: ReadonlyMap<ListKind, readonly Source[]>
+  /** A view is forgotten when a source changes, and runs out when a stale list in it does. */
+  readonly #views = new Map<string, { readonly view: View; readonly until: number }>()
+  readonly #stops: readonly (() => void)[]
+
+  constructor(backends: readonly Backend[], ports: CatalogPorts) {
+    this.#ports = ports
+    const create = (backend: Backend, kind: ListKind): Source => {
+      const onChange = (): void => this.#forget(kind, backend.name)
+      return createSource(backend, kind, {
+        ...ports,
+        fetchTimeout: ports.fetchTimeout(backend.name),
+        onChange,
+      })
+    }
+    this.#sources = new Map(KINDS.map((kind) => [kind, backends.map((backend) => create(backend, kind))]))
+    this.#stops = backends.map((backend) =>
+      backend.onListChanged((kind) => this.#source(kind, backend.name)?.invalidate()),
+    )
   }
 
-  const sourcesOf = (kind: ListKind, scope: CatalogScope): readonly Source[] => {
-    const all = sources.get(kind) ?? []
+  async list(kind: ListKind, scope: CatalogScope): Promise<Snapshot> {
+    const asked = this.#sourcesOf(kind, scope)
+    const old = asked.filter((source) => !source.isFresh())
+    const late = await this.#late(old, (source) => source.refresh())
+    const states = asked.map((source) => ({ source, state: source.state(!late.has(source)) }))
+    return { view: this.#viewOf(kind, scope), ...freshness(states, this.#ports.clock.now()) }
+  }
+
+  async find(kind: ListKind, scope: CatalogScope, exposed: string): Promise<Found> {
+    const first = this.#viewOf(kind, scope).byName.get(exposed)
+    if (first !== undefined) return { kind: 'found', shown: first }
+    const asked = this.#sourcesOf(kind, scope)
+    const due = asked.filter((source) => source.age() >= MISS_INTERVAL)
+    await this.#late(due, (source) => source.refetch())
+    const view = this.#viewOf(kind, scope)
+    const second = view.byName.get(exposed)
+    if (second !== undefined) return { kind: 'found', shown: second }
+    const states = asked.map((source) => ({ source, state: source.state(true) }))
+    return {
+      kind: 'unknown',
+      known: [...view.byName.keys()],
+      away: freshness(states, this.#ports.clock.now()).away,
+    }
+  }
+
+  async refetch(kind: ListKind, backend: string): Promise<void> {
+    const source = this.#source(kind, backend)
+    source?.invalidate()
+    await source?.refresh()
+  }
+
+  known(kind: ListKind, backend: string): SourceState | undefined {
+    return this.#source(kind, backend)?.state(true)
+  }
+
+  close(): void {
+    this.#stops.forEach((stop) => stop())
+  }
+
+  #forget(kind: ListKind, backend: string): void {
+    this.#views.delete(viewKey(kind, undefined))
+    this.#views.delete(viewKey(kind, backend))
+  }
+
+  #sourcesOf(kind: ListKind, scope: CatalogScope): readonly Source[] {
+    const all = this.#sources.get(kind) ?? []
     return scope.kind === 'aggregate' ? all : all.filter((source) => source.backend === scope.backend)
   }
 
-  /** Waits until every source has answered or the deadline has passed, and says which answered in time. */
-  const refresh = async (asked: readonly Source[]): Promise<ReadonlySet<Source>> => {
-    const inTime = new Set(asked.filter((source) => source.isFresh()))
-    const waiting = asked.filter((source) => !inTime.has(source))
-    if (waiting.length === 0) return inTime
-    const deadline = Promise.withResolvers<void>()
-    const cancel = ports.clock.after(ports.listDeadline, deadline.resolve)
-    const all = Promise.all(waiting.map(async (source) => inTime.add((await source.refresh(), source))))
-    await Promise.race([all, deadline.promise])
-    cancel()
-    return new Set(inTime)
+  #source(kind: ListKind, backend: string): Source | undefined {
+    return this.#sourcesOf(kind, { kind: 'backend', backend })[0]
   }
 
-  const viewOf = (kind: ListKind, scope: CatalogScope): View => {
+  /** Waits until every source has answered or the deadline has passed, and yields those that did not answer in time. */
+  async #late(
+    asked: readonly Source[],
+    ask: (source: Source) => Promise<void>,
+  ): Promise<ReadonlySet<Source>> {
+    const late = new Set(asked)
+    if (asked.length === 0) return late
+    const deadline = Promise.withResolvers<void>()
+    const cancel = this.#ports.clock.after(this.#ports.listDeadline, deadline.resolve)
+    const all = Promise.all(asked.map(async (source) => late.delete((await ask(source), source))))
+    await Promise.race([all, deadline.promise])
+    cancel()
+    return new Set(late)
+  }
+
+  #viewOf(kind: ListKind, scope: CatalogScope): View {
     const key = viewKey(kind, scope.kind === 'backend' ? scope.backend : undefined)
-    const kept = views.get(key)
-    if (kept !== undefined && ports.clock.now() < kept.until) return kept.view
-    const states = sourcesOf(kind, scope).map((source) => source.state(true))
+    const kept = this.#views.get(key)
+    if (kept !== undefined && this.#ports.clock.now() < kept.until) return kept.view
+    const states = this.#sourcesOf(kind, scope).map((source) => source.state(true))
     const entries = states.flatMap((state): readonly Entry[] =>
       state.kind === 'omitted' ? [] : state.listing.entries,
     )
-    const view = scope.kind === 'backend' ? ownView(entries) : mergedView(kind, entries, ports.names)
-    views.set(key, { view, until: Math.min(...states.map((state) => expiry(state, ports.staleFor))) })
+    const view = scope.kind === 'backend' ? ownView(entries) : mergedView(kind, entries, this.#ports.names)
+    const until = Math.min(...states.map((state) => (state.kind === 'stale' ? state.until : Infinity)))
+    this.#views.set(key, { view, until })
     return view
-  }
-
-  const list = async (kind: ListKind, scope: CatalogScope): Promise<Snapshot> => {
-    const asked = sourcesOf(kind, scope)
-    const inTime = await refresh(asked)
-    const states = asked.map((source) => ({ source, state: source.state(inTime.has(source)) }))
-    return { view: viewOf(kind, scope), ...freshness(states, ports.clock.now()) }
-  }
-
-  return {
-    list,
-    async find(kind, scope, exposed) {
-      const first = viewOf(kind, scope).byName.get(exposed)
-      if (first !== undefined) return { kind: 'found', shown: first }
-      const due = sourcesOf(kind, scope).filter((source) => source.age() >= MISS_INTERVAL)
-      due.forEach((source) => source.invalidate())
-      await refresh(due)
-      const view = viewOf(kind, scope)
-      const second = view.byName.get(exposed)
-      if (second !== undefined) return { kind: 'found', shown: second }
-      const states = sourcesOf(kind, scope).map((source) => ({ source, state: source.state(true) }))
-      return {
-        kind: 'unknown',
-        known: [...view.byName.keys()],
-        away: freshness(states, ports.clock.now()).away,
-      }
-    },
-    async refetch(kind, backend) {
-      const [source] = sourcesOf(kind, { kind: 'backend', backend })
-      source?.invalidate()
-      await source?.refresh()
-    },
-    known: (kind, backend) => sourcesOf(kind, { kind: 'backend', backend })[0]?.state(true),
-    close: () => stops.forEach((stop) => stop()),
   }
 }
 
 function viewKey(kind: ListKind, backend: string | undefined): string {
   return backend === undefined ? kind : `${kind} ${backend}`
-}
-
-function expiry(state: SourceState, staleFor: number): number {
-  return state.kind === 'stale' ? state.listing.at + staleFor : Number.POSITIVE_INFINITY
 }
 
 /** The merged cache hints: the shortest life and the narrowest scope of what the list is made of. */

@@ -57,5 +57,6 @@ function shorten(full: string, entry: OwnName): string {
   const digest = createHash('sha256')
     .update(JSON.stringify([entry.backend, entry.name]))
     .digest('hex')
-  return `${full.slice(0, MAX_NAME - DIGEST - 1)}_${digest.slice(0, DIGEST)}`
+  // A cut must not leave half of a character: it could not be written in a header.
+  return `${full.slice(0, MAX_NAME - DIGEST - 1).toWellFormed()}_${digest.slice(0, DIGEST)}`
 }

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/backend.ts'
-import { toGatewayError } from '../errors.ts'
+import { GatewayError, toGatewayError } from '../errors.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import type { ListKind } from '../protocol/methods.ts'
@@ -18,19 +18,21 @@ export interface Listing {
 /** How a source stands after it was asked. */
 export type SourceState =
   | { readonly kind: 'current'; readonly listing: Listing }
-  /** The backend does not answer; what it listed last is still shown. */
-  | { readonly kind: 'stale'; readonly listing: Listing; readonly reason: string }
-  /** The backend does not answer and nothing recent is known of it. */
+  /** The backend does not answer; what it listed last is shown until that moment of the clock. */
+  | { readonly kind: 'stale'; readonly listing: Listing; readonly reason: string; readonly until: number }
+  /** The backend does not answer, and nothing is known of it or it has not answered for too long. */
   | { readonly kind: 'omitted'; readonly reason: string }
 
 /** What a source needs from outside. */
 export interface SourcePorts {
   readonly clock: Clock
   readonly log: Log
-  /** Milliseconds for which the last known list of a silent backend is shown. */
+  /** Milliseconds for which the last known list of a backend is shown, from when it was first found silent. */
   readonly staleFor: number
   /** Milliseconds for one fetch of the whole list, whoever waits for it. */
   readonly fetchTimeout: number
+  /** Called when other entries are to be shown than before. */
+  readonly onChange: () => void
 }
 
 /** One kind of list of one backend, fetched when it is needed and remembered. */
@@ -38,101 +40,146 @@ export interface Source {
   readonly backend: string
   /** Fetches unless what is known is fresh. Callers at the same time share one fetch. Never rejects. */
   refresh(): Promise<void>
+  /** Fetches even what is fresh; joins a fetch that is under way. Never rejects. */
+  refetch(): Promise<void>
   /** True while the last list may be used without asking (2026-07-28, server/utilities/caching). */
   isFresh(): boolean
-  /** Clock milliseconds since the last fetch ended, well or not. */
+  /** Clock milliseconds since the last fetch ended, well or not; endless once a change was announced. */
   age(): number
   invalidate(): void
   /** @param inTime whether the last refresh ended before whoever asks had to answer */
   state(inTime: boolean): SourceState
 }
 
-/** Creates a source; `onChange` is called when other entries are to be shown than before. */
-export function createSource(
-  backend: Backend,
-  kind: ListKind,
-  ports: SourcePorts,
-  onChange: () => void,
-): Source {
-  const { clock, log } = ports
-  let listing: Listing | undefined
-  let failure: string | undefined
-  let lastFetch = Number.NEGATIVE_INFINITY
-  let invalid = false
-  let fetching: Promise<void> | undefined
+/** Creates a source. Nothing is fetched yet. */
+export function createSource(backend: Backend, kind: ListKind, ports: SourcePorts): Source {
+  return new BackendSource(backend, kind, ports)
+}
 
-  const fetch = async (): Promise<void> => {
+interface Failure {
+  readonly reason: string
+  /** Clock milliseconds of the first failure since the last success. */
+  readonly since: number
+}
+
+class BackendSource implements Source {
+  readonly backend: string
+  readonly #from: Backend
+  readonly #kind: ListKind
+  readonly #ports: SourcePorts
+  #listing: Listing | undefined
+  #failure: Failure | undefined
+  #lastFetch = Number.NEGATIVE_INFINITY
+  #invalid = false
+  #fetching: Promise<void> | undefined
+  /** What was left out last time: it is told once, not with every fetch. */
+  #problems: ReadonlySet<string> = new Set()
+
+  constructor(backend: Backend, kind: ListKind, ports: SourcePorts) {
+    this.backend = backend.name
+    this.#from = backend
+    this.#kind = kind
+    this.#ports = ports
+  }
+
+  isFresh(): boolean {
+    const listing = this.#listing
+    if (listing === undefined || this.#failure !== undefined || this.#invalid) return false
+    return this.#ports.clock.now() < listing.at + listing.ttlMs
+  }
+
+  age(): number {
+    return this.#invalid ? Number.POSITIVE_INFINITY : this.#ports.clock.now() - this.#lastFetch
+  }
+
+  invalidate(): void {
+    this.#invalid = true
+  }
+
+  refresh(): Promise<void> {
+    return this.isFresh() ? Promise.resolve() : this.refetch()
+  }
+
+  refetch(): Promise<void> {
+    this.#fetching ??= this.#fetch().finally(() => {
+      this.#fetching = undefined
+    })
+    return this.#fetching
+  }
+
+  state(inTime: boolean): SourceState {
+    const listing = this.#listing
+    const failure = this.#failure
+    if (listing === undefined) return { kind: 'omitted', reason: failure?.reason ?? NO_ANSWER }
+    if (failure === undefined) {
+      if (inTime) return { kind: 'current', listing }
+      return { kind: 'stale', listing, reason: NO_ANSWER, until: Number.POSITIVE_INFINITY }
+    }
+    const { reason, since } = failure
+    const until = since + this.#ports.staleFor
+    if (this.#ports.clock.now() < until) return { kind: 'stale', listing, reason, until }
+    return { kind: 'omitted', reason }
+  }
+
+  async #fetch(): Promise<void> {
+    const { clock, fetchTimeout } = this.#ports
     const controller = new AbortController()
-    const cancel = clock.after(ports.fetchTimeout, () =>
-      controller.abort(new Error(`no list within ${ports.fetchTimeout} ms`)),
-    )
+    const cancel = clock.after(fetchTimeout, () => controller.abort(this.#tooSlow()))
     // A change that is announced while the list is on its way must not be lost.
-    invalid = false
+    this.#invalid = false
     try {
-      const list = await backend.list(kind, controller.signal)
-      const before = failure === undefined ? listing : undefined
-      listing = { ...list, at: clock.now(), entries: read(list.entries) }
-      failure = undefined
-      if (before === undefined || !sameEntries(before.entries, listing.entries)) onChange()
+      const list = await this.#from.list(this.#kind, controller.signal)
+      this.#succeeded({ ...list, at: clock.now(), entries: this.#read(list.entries) })
     } catch (error) {
-      const wasFine = failure === undefined
-      failure = reasonOf(error)
-      if (wasFine) onChange()
-      log('debug', 'could not list', { backend: backend.name, kind, reason: failure })
+      this.#failed(error)
     } finally {
       cancel()
-      lastFetch = clock.now()
+      this.#lastFetch = clock.now()
     }
   }
 
-  const read = (texts: readonly string[]): readonly Entry[] => {
+  #succeeded(listing: Listing): void {
+    const before = this.#failure === undefined ? this.#listing : undefined
+    this.#listing = listing
+    this.#failure = undefined
+    if (before === undefined || !sameEntries(before.entries, listing.entries)) this.#ports.onChange()
+  }
+
+  #failed(error: unknown): void {
+    const { clock, log, onChange } = this.#ports
+    const before = this.#failure
+    // Clients are told the reason: what was not foreseen is for the log alone.
+    const { message } = toGatewayError(error)
+    this.#failure = { reason: message, since: before?.since ?? clock.now() }
+    if (before === undefined) onChange()
+    const reason = error instanceof Error ? error.message : String(error)
+    log('debug', 'could not list', { backend: this.backend, kind: this.#kind, reason })
+  }
+
+  #read(texts: readonly string[]): readonly Entry[] {
     const entries = new Map<string, Entry>()
+    const problems = new Set<string>()
     for (const text of texts) {
-      const entry = readEntry(backend.name, kind, text)
-      const problem =
-        'invalid' in entry
-          ? entry.invalid
-          : entries.has(entry.key)
-            ? `${entry.key.slice(0, 100)} is listed twice`
-            : undefined
-      if (problem !== undefined) log('warn', 'left out of the list', { backend: backend.name, kind, problem })
-      else if (!('invalid' in entry)) entries.set(entry.key, entry)
+      const entry = readEntry(this.backend, this.#kind, text)
+      if ('invalid' in entry) problems.add(entry.invalid)
+      else if (entries.has(entry.key)) problems.add(`${entry.key.slice(0, 100)} is listed twice`)
+      else entries.set(entry.key, entry)
     }
+    for (const problem of problems.difference(this.#problems)) {
+      this.#ports.log('warn', 'left out of the list', { backend: this.backend, kind: this.#kind, problem })
+    }
+    this.#problems = problems
     return [...entries.values()]
   }
 
-  const isFresh = (): boolean =>
-    listing !== undefined && failure === undefined && !invalid && clock.now() < listing.at + listing.ttlMs
-
-  return {
-    backend: backend.name,
-    isFresh,
-    age: () => clock.now() - lastFetch,
-    invalidate: () => {
-      invalid = true
-    },
-    refresh() {
-      if (isFresh()) return Promise.resolve()
-      fetching ??= fetch().finally(() => {
-        fetching = undefined
-      })
-      return fetching
-    },
-    state(inTime) {
-      if (listing !== undefined && failure === undefined && inTime) return { kind: 'current', listing }
-      const reason = failure ?? 'has not answered yet'
-      if (listing !== undefined && clock.now() - listing.at <= ports.staleFor)
-        return { kind: 'stale', listing, reason }
-      return { kind: 'omitted', reason }
-    },
+  #tooSlow(): GatewayError {
+    const { backend } = this
+    const message = `Backend ${backend} did not list within ${this.#ports.fetchTimeout} ms`
+    return new GatewayError('BACKEND_TIMEOUT', message, { backend })
   }
 }
 
-function reasonOf(error: unknown): string {
-  const known = toGatewayError(error)
-  if (known.code !== 'INTERNAL') return known.message
-  return error instanceof Error ? error.message : 'unknown failure'
-}
+const NO_ANSWER = 'has not answered yet'
 
 function sameEntries(before: readonly Entry[], after: readonly Entry[]): boolean {
   return before.length === after.length && before.every((entry, index) => entry.text === after[index]?.text)
