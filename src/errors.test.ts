@@ -47,7 +47,10 @@ test('docs/errors.md has one row per code that says what the table says', () => 
 
 test('an error is rendered with its code, its advice and the data that the specification prescribes', () => {
   const error = new GatewayError('BACKEND_UNAVAILABLE', 'Backend a is away', {
-    ...{ backend: 'a', retryAfterMs: 1500, data: { outcome: 'unknown' }, retryable: false },
+    backend: 'a',
+    retryAfterMs: 1500,
+    data: { outcome: 'unknown' },
+    retryable: false,
     cause: new Error('secret'),
   })
   assert.equal(error.status, 502)
@@ -55,8 +58,14 @@ test('an error is rendered with its code, its advice and the data that the speci
     code: -31502,
     message: 'Backend a is away',
     data: {
-      ...{ outcome: 'unknown', code: 'BACKEND_UNAVAILABLE', retryable: false },
-      ...{ hint: ERRORS.BACKEND_UNAVAILABLE.hint, backend: 'a', retryAfterMs: 1500 },
+      outcome: 'unknown',
+      code: 'BACKEND_UNAVAILABLE',
+      retryable: false,
+      ...{
+        hint: ERRORS.BACKEND_UNAVAILABLE.hint,
+        backend: 'a',
+        retryAfterMs: 1500,
+      },
     },
   })
   assert.ok(!JSON.stringify(error.toRpcError()).includes('secret'))

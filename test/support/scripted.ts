@@ -128,8 +128,16 @@ export function scriptedBackend(name: string): ScriptedBackend {
     },
     identify: (signal) => backend.onIdentify(signal),
     status: () => ({
-      ...{ name, transport: 'http', condition: { state: 'connecting' }, since: 0, identity: undefined },
-      ...{ eraSince: undefined, restarts: 0, readyAfter: undefined },
+      name,
+      transport: 'http',
+      condition: { state: 'connecting' },
+      since: 0,
+      identity: undefined,
+      ...{
+        eraSince: undefined,
+        restarts: 0,
+        readyAfter: undefined,
+      },
       ...backend.statusNow,
     }),
     onListChanged(listener) {
