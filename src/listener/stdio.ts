@@ -5,7 +5,7 @@ import { toRefusal } from '../filters/rescue.ts'
 import type { Notifications } from '../pipeline/call.ts'
 import { member, rawOf } from '../protocol/json.ts'
 import { checkModernRequest, eraOf } from '../protocol/ladder.ts'
-import { createLineSplitter, toLine } from '../protocol/lines.ts'
+import { LineOverflowError, createLineSplitter, toLine } from '../protocol/lines.ts'
 import {
   type Message,
   type NotificationMessage,
@@ -79,7 +79,10 @@ class PipeListener implements StdioListener {
       for await (const chunk of input) splitter.push(chunk as Uint8Array)
       splitter.end()
     } catch (error) {
-      if (!input.destroyed) throw error
+      // Where the next message begins cannot be known any more: this is said, and nothing more is read.
+      if (error instanceof LineOverflowError)
+        this.#refuse(new GatewayError('BODY_TOO_LARGE', error.message), undefined)
+      else if (!input.destroyed) throw error
     }
     await Promise.allSettled(this.#working)
   }
