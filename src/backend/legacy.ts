@@ -57,7 +57,10 @@ export function createLegacySpeaker(channel: Channel, session: LegacySession, po
 
   const exchange = async (request: Exchange): Promise<Answer> => {
     try {
-      return await channel.exchange(request)
+      const answer = await channel.exchange(request)
+      const stale = staleness(answer, headers)
+      if (stale !== undefined) throw stale
+      return answer
     } catch (error) {
       if (error instanceof ChannelError && isLostSession(error, headers))
         throw new StaleSpeakerError('session', error.message)
@@ -152,6 +155,20 @@ function isLostSession(error: ChannelError, headers: Readonly<Record<string, str
   const { failure } = error
   if (failure.kind !== 'status' || headers['mcp-session-id'] === undefined) return false
   return failure.status === 404 || failure.status === 400
+}
+
+/**
+ * The same news as a JSON-RPC error, which the SDKs send without the id of the request: they did not look at it.
+ * −32022 with the versions that are spoken instead comes from a modern server.
+ */
+function staleness(answer: Answer, headers: Readonly<Record<string, string>>): StaleSpeakerError | undefined {
+  const { message, status } = answer
+  if (message.kind !== 'error') return undefined
+  if (message.code === -32022 && member(member(message.error, 'data'), 'supported')?.kind === 'array')
+    return new StaleSpeakerError('era', 'no longer answers as a legacy server')
+  if (headers['mcp-session-id'] === undefined) return undefined
+  const isLost = status === 404 || (status === 400 && message.id === undefined)
+  return isLost ? new StaleSpeakerError('session', `HTTP status ${status}`) : undefined
 }
 
 /** Members of `_meta` and of the parameters that only the modern era knows. */

@@ -36,11 +36,11 @@ export function createModernSpeaker(
 
   const exchange = async (request: Exchange): Promise<Answer> => {
     try {
-      return await channel.exchange(request)
+      const answer = await channel.exchange(request)
+      if (isOfOtherEra(answer)) throw otherEra(`HTTP status ${answer.status}`)
+      return answer
     } catch (error) {
-      if (error instanceof ChannelError && provesOtherEra(error)) {
-        throw new StaleSpeakerError('era', `no longer answers as a modern server (${error.message})`)
-      }
+      if (error instanceof ChannelError && provesOtherEra(error)) throw otherEra(error.message)
       throw error
     }
   }
@@ -174,7 +174,20 @@ function declaresTasks(request: RequestMessage): boolean {
   )
 }
 
+function otherEra(evidence: string): StaleSpeakerError {
+  return new StaleSpeakerError('era', `no longer answers as a modern server (${evidence})`)
+}
+
+/** What a server of the other era answers to a request that it does not understand. */
+const OTHER_ERA: ReadonlySet<number> = new Set([400, 404, 405, 406, 415])
+
 /** A modern server says in JSON-RPC what it does not like; these statuses without such an answer come from another era. */
 function provesOtherEra(error: ChannelError): boolean {
-  return error.failure.kind === 'status' && [400, 404, 405, 406, 415].includes(error.failure.status)
+  return error.failure.kind === 'status' && OTHER_ERA.has(error.failure.status)
+}
+
+/** Legacy SDKs miss the session before they look at the request, and say so without its id. */
+function isOfOtherEra({ message, status }: Answer): boolean {
+  if (message.kind !== 'error' || message.id !== undefined || !OTHER_ERA.has(status)) return false
+  return message.code > -32020 || message.code < -32022
 }
