@@ -15,6 +15,8 @@ export interface HouseOptions {
   readonly backends: Readonly<Record<string, Configured>>
   /** Settings of `gateway:` in the configuration. */
   readonly gateway?: Readonly<Record<string, unknown>>
+  /** `admin:` in the configuration; default off. */
+  readonly admin?: Readonly<Record<string, unknown>>
   readonly clock?: Clock
   /** False serves before the backends have answered. Default true. */
   readonly ready?: boolean
@@ -81,7 +83,7 @@ export function configText(options: HouseOptions): string {
   return JSON.stringify({
     gateway: { listen: '127.0.0.1:0', drain: '2s', ...options.gateway },
     backends: Object.fromEntries(Object.entries(options.backends).map(([name, one]) => [name, one.settings])),
-    admin: false,
+    admin: options.admin ?? false,
   })
 }
 

@@ -1,4 +1,4 @@
-// Usage: node test/language/stdio-process.ts modern|legacy|v1 CONTROL_PORT
+// Usage: node test/language/stdio-process.ts modern|legacy|v1 CONTROL_PORT [stubborn]
 // A scripted backend as a process: its script comes over the control port, and what it sees goes there.
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -10,7 +10,7 @@ import { serverV1, serverV2 } from './servers.ts'
 import { type Script, type Sighting, createStage } from './stage.ts'
 import type { Order, Report } from './stdio-backend.ts'
 
-const [kind = '', port = ''] = process.argv.slice(2)
+const [kind = '', port = '', manner = ''] = process.argv.slice(2)
 const control = connect(Number(port), '127.0.0.1')
 const tell = (report: Report): void => void control.write(`${JSON.stringify(report)}\n`)
 const orders = createInterface({ input: control })
@@ -29,7 +29,7 @@ orders.on('line', (text) => {
   void announce()
 })
 control.on('close', () => process.exit(0))
-process.stdin.on('end', () => process.exit(0))
+if (manner !== 'stubborn') process.stdin.on('end', () => process.exit(0))
 tell({ pid: process.pid })
 
 /** Serves the pipe; yields how to say that the tools changed. */
