@@ -72,7 +72,7 @@ function checkMeta(message: RequestMessage): string {
   if (info !== undefined && info.kind !== 'object') throw badMeta(META.clientInfo, 'an object')
   const token = member(meta, META.progressToken)
   if (token !== undefined && token.kind !== 'string' && token.kind !== 'number') {
-    throw badMeta(META.progressToken, 'a string or an integer')
+    throw badMeta(META.progressToken, 'a string or a number')
   }
   return version
 }

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ListKind } from '../protocol/methods.ts'
+import { type Entry, readEntry } from './entry.ts'
+import { mergedView, ownView } from './view.ts'
+
+function entry(backend: string, kind: ListKind, text: string): Entry {
+  const read = readEntry(backend, kind, text)
+  if ('invalid' in read) return assert.fail(read.invalid)
+  return read
+}
+
+const tool = (backend: string, name: string, more = ''): Entry =>
+  entry(backend, 'tools', `{"name":${JSON.stringify(name)},"inputSchema":{"type":"object"}${more}}`)
+
+test('a renamed definition keeps every byte but its name', () => {
+  const odd = ',"x":1.0e5,"y":"\\u00e9\\/","z":[-0,18446744073709551616]'
+  const [shown] = mergedView('tools', [tool('a', 'x', odd)], 'prefix').entries
+  assert.equal(shown?.text, `{"name":"a_x","inputSchema":{"type":"object"}${odd}}`)
+})
+
+test('a shortened name keeps the full one in _meta, and in the title where there is none', () => {
+  const name = 'n'.repeat(80)
+  const full = `a_${name}`
+  const read = (more: string): Record<string, unknown> =>
+    JSON.parse(mergedView('tools', [tool('a', name, more)], 'prefix').entries[0]?.text ?? '') as Record<
+      string,
+      unknown
+    >
+  const plain = read('')
+  assert.equal(plain['title'], full)
+  assert.deepEqual(plain['_meta'], { 'io.toolgate/fullName': full })
+  const titled = read(',"title":"T","_meta":{"k":1}')
+  assert.equal(titled['title'], 'T')
+  assert.deepEqual(titled['_meta'], { 'io.toolgate/fullName': full, k: 1 })
+})
+
+test('the execution of old tasks is not shown', () => {
+  const shown = ownView([tool('a', 'x', ',"execution":{"taskSupport":"optional"}')])
+  assert.equal(shown.entries[0]?.text, '{"name":"x","inputSchema":{"type":"object"}}')
+})
+
+test('resources keep their URI, which the first backend that lists it owns', () => {
+  const resource = (backend: string, uri: string): Entry =>
+    entry(backend, 'resources', `{"uri":${JSON.stringify(uri)},"name":"n"}`)
+  const view = mergedView(
+    'resources',
+    [resource('a', 'file:///1'), resource('b', 'file:///1'), resource('b', 'file:///2')],
+    'prefix',
+  )
+  assert.deepEqual(
+    [...view.byName].map(([uri, { entry }]) => [uri, entry.backend]),
+    [
+      ['file:///1', 'a'],
+      ['file:///2', 'b'],
+    ],
+  )
+  assert.deepEqual(view.hidden, [{ backend: 'b', key: 'file:///1' }])
+})
+
+test('bare names that two want are hidden at the second, and said to be', () => {
+  const view = mergedView('tools', [tool('a', 'x'), tool('b', 'x')], 'bare')
+  assert.deepEqual(view.hidden, [{ backend: 'b', key: 'x' }])
+  assert.equal(view.byName.get('x')?.entry.backend, 'a')
+})
+
+test('the digest changes when, and only when, the listed bytes do', () => {
+  const digest = (...entries: Entry[]): string => mergedView('tools', entries, 'prefix').digest
+  const base = digest(tool('a', 'x'), tool('a', 'y'))
+  assert.equal(digest(tool('a', 'x'), tool('a', 'y')), base)
+  assert.notEqual(digest(tool('a', 'y'), tool('a', 'x')), base)
+  assert.notEqual(digest(tool('a', 'x')), base)
+  assert.notEqual(digest(tool('a', 'x'), tool('a', 'y', ',"title":"T"')), base)
+})
+
+test('a definition that clients would refuse is no entry, whatever is wrong with it', () => {
+  const bad: readonly (readonly [ListKind, string, RegExp])[] = [
+    ['tools', '[]', /no object/],
+    ['tools', '{"inputSchema":{"type":"object"}}', /has no name/],
+    ['tools', '{"name":"","inputSchema":{"type":"object"}}', /has no name/],
+    ['tools', `{"name":"${'n'.repeat(2049)}","inputSchema":{"type":"object"}}`, /more than 2048/],
+    ['tools', '{"name":"n"}', /inputSchema must be of type object/],
+    ['tools', '{"name":"n","inputSchema":{"type":"array"}}', /must have type "object"/],
+    ['tools', '{"name":"n","inputSchema":{"type":"object"},"description":7}', /description/],
+    ['tools', '{"name":"n","inputSchema":{"type":"object"},"_meta":[]}', /_meta/],
+    ['prompts', '{"name":"n","arguments":{}}', /arguments/],
+    ['resources', '{"uri":"u"}', /name must be/],
+    ['resourceTemplates', '{"name":"n"}', /has no uriTemplate/],
+  ]
+  for (const [kind, text, reason] of bad) {
+    const read = readEntry('a', kind, text)
+    assert.ok('invalid' in read, text)
+    assert.match(read.invalid, reason)
+  }
+})
