@@ -1,5 +1,5 @@
 import { type JsonNode, member, numberOf, rawOf, stringOf } from '../protocol/json.ts'
-import type { ResultMessage } from '../protocol/message.ts'
+import { type ResultMessage, parseMessage } from '../protocol/message.ts'
 import { type ListKind, METHOD_OF_KIND } from '../protocol/methods.ts'
 import type { BackendList } from './backend.ts'
 import { ChannelError } from './channel.ts'
@@ -8,7 +8,7 @@ import type { Speaker } from './speaker.ts'
 /** Most pages that are followed; a server that has more is lying or broken. */
 const MAX_PAGES = 1000
 
-/** An empty list that stays so until the backend says otherwise. */
+/** The list of a kind that the backend does not offer. */
 const NOTHING: BackendList = { entries: [], ttlMs: 0, cacheScope: 'public', offered: false }
 
 const CAPABILITY: Readonly<Record<ListKind, string>> = {
@@ -36,6 +36,7 @@ export async function fetchList(
   let ttlMs = Number.POSITIVE_INFINITY
   let cacheScope: 'public' | 'private' = 'public'
   let cursor: string | undefined
+  let size = 0
   for (let page = 0; page < MAX_PAGES; page++) {
     const answer = await speaker.ask(method, cursor === undefined ? '' : `"cursor":${cursor}`, options.signal)
     if (answer.kind === 'error') {
@@ -44,8 +45,11 @@ export async function fetchList(
       return fail(`refused ${method} with error ${answer.code}: ${answer.message.slice(0, 200)}`)
     }
     const result = readPage(answer, kind)
+    size += answer.text.length
+    if (size > options.maxSize) return fail(`lists ${kind} of more than ${options.maxSize} characters`)
+    if (entries.length + result.entries.length > options.maxEntries)
+      return fail(`lists more than ${options.maxEntries} ${kind}`)
     entries.push(...result.entries)
-    if (entries.length > options.maxEntries) return fail(`lists more than ${options.maxEntries} ${kind}`)
     ttlMs = Math.min(ttlMs, result.ttlMs)
     if (result.cacheScope === 'private') cacheScope = 'private'
     cursor = result.nextCursor
@@ -60,6 +64,8 @@ export async function fetchList(
 export interface FetchListOptions {
   readonly signal: AbortSignal
   readonly maxEntries: number
+  /** Characters of all pages together. */
+  readonly maxSize: number
 }
 
 interface Page {
@@ -71,8 +77,10 @@ interface Page {
 }
 
 function readPage(message: ResultMessage, kind: ListKind): Page {
+  // Messages are scanned down to their result: entries lie deeper.
+  const scanned = parseMessage(message.text, { detail: 3 })
+  const list = scanned.kind === 'result' ? member(scanned.result, kind) : undefined
   const { result } = message
-  const list = member(result, kind)
   if (list?.kind !== 'array') return fail(`answered without a list of ${kind}`)
   const cursor = member(result, 'nextCursor')
   return {

@@ -34,7 +34,7 @@ test('a built result is the one that a scan of its text finds', () => {
   fc.assert(
     fc.property(members, (given) => {
       const built = buildResult(given)
-      const scanned = parseMessage(built.text)
+      const scanned = parseMessage(built.text, { detail: 4 })
       assert.ok(scanned.kind === 'result', JSON.stringify(scanned))
       assertSameSpans(built.root, scanned.root)
       assertSameSpans(built.result, scanned.result)

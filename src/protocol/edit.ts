@@ -31,6 +31,28 @@ export type MemberChanges = Readonly<Record<string, string | undefined>>
  */
 export function editMembers(object: JsonObject, changes: MemberChanges): readonly Edit[] {
   const members = object.members ?? []
+  return additions(object, members, changes) ?? generalEdits(object, members, changes)
+}
+
+/** The usual case: nothing is there yet of what is set. */
+function additions(object: JsonObject, members: readonly JsonMember[], changes: MemberChanges): readonly Edit[] | undefined {
+  let text = ''
+  for (const key in changes) {
+    for (const entry of members) if (entry.key === key) return undefined
+    const value = changes[key]
+    if (value !== undefined) text += `${text === '' ? '' : ','}${quoted(key)}:${value}`
+  }
+  if (text === '') return []
+  const inside = object.start + 1
+  return [{ start: inside, end: inside, text: members.length > 0 ? `${text},` : text }]
+}
+
+/** Keys that need no escapes, which is all of the protocol's own, are quoted without the engine's help. */
+function quoted(key: string): string {
+  return /^[\w./-]+$/.test(key) ? `"${key}"` : JSON.stringify(key)
+}
+
+function generalEdits(object: JsonObject, members: readonly JsonMember[], changes: MemberChanges): readonly Edit[] {
   const edits: Edit[] = []
   const missing = new Set(Object.keys(changes))
   const removed = members.map((entry) => {
@@ -45,7 +67,7 @@ export function editMembers(object: JsonObject, changes: MemberChanges): readonl
   const added: string[] = []
   for (const key of missing) {
     const value = changes[key]
-    if (value !== undefined) added.push(`${JSON.stringify(key)}:${value}`)
+    if (value !== undefined) added.push(`${quoted(key)}:${value}`)
   }
   if (added.length > 0) {
     const inside = object.start + 1

@@ -46,7 +46,10 @@ export type JsonNode = JsonObject | JsonArray | JsonScalar
 export interface ScanLimits {
   /** Deepest nesting of objects and arrays that is accepted. Default 64. */
   readonly maxDepth?: number
-  /** How many levels of objects and arrays keep their members and items; deeper ones only have a span. Default 3. */
+  /**
+   * How many levels of objects and arrays keep their members and items; deeper ones only have a span, except
+   * that of a `_meta`, which is what the gateway reads wherever it stands. Default 2: message and its parameters or result.
+   */
   readonly detail?: number
 }
 
@@ -64,12 +67,21 @@ export class JsonSyntaxError extends Error {
 /** Nesting that is accepted unless configured. */
 export const DEFAULT_MAX_DEPTH = 64
 
+const DEFAULT_DETAIL = 2
+
 // The scanner's state lives in module variables: a scan is synchronous and this is what the engine runs fastest.
 let text = ''
 let at = 0
 let maxDepth = DEFAULT_MAX_DEPTH
-let detail = 3
+let detail = DEFAULT_DETAIL
 let escapedKeyCount = 0
+/** No control character anywhere: the ends of strings may be searched for by the engine, which is much faster. */
+let searchable = false
+/** Where the next escape begins; of no meaning before `at`. */
+let nextEscape = -1
+/** Keys of the objects that are open; each object looks at its own part of the stack. */
+const openKeys: string[] = []
+let openKeyCount = 0
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -84,6 +96,10 @@ const PLUS = 0x2b
 const DOT = 0x2e
 const ZERO = 0x30
 const NINE = 0x39
+// eslint-disable-next-line no-control-regex -- exactly those
+const CONTROL = /[\x00-\x1f]/
+/** Keys that are compared one by one, which is what nearly all objects need; objects with more hash them. */
+const FEW_KEYS = 16
 
 /**
  * Scans one JSON value (RFC 8259) that fills the whole text.
@@ -94,15 +110,20 @@ export function scanJson(source: string, limits: ScanLimits = {}): JsonNode {
   text = source
   at = 0
   maxDepth = limits.maxDepth ?? DEFAULT_MAX_DEPTH
-  detail = limits.detail ?? 3
+  detail = limits.detail ?? DEFAULT_DETAIL
+  searchable = !CONTROL.test(source)
+  nextEscape = -1
+  openKeyCount = 0
   try {
     skipSpace()
-    const node = scanValue(0)
+    const node = scanValue(0, detail > 0)
     skipSpace()
     if (at < text.length) fail('Unexpected text after the JSON value')
     return node
   } finally {
     text = ''
+    // One huge object must not keep its keys alive for ever.
+    if (openKeys.length > 1024) openKeys.length = 0
   }
 }
 
@@ -118,12 +139,12 @@ function skipSpace(): void {
   }
 }
 
-function scanValue(depth: number): JsonNode {
+function scanValue(depth: number, kept: boolean): JsonNode {
   switch (text.charCodeAt(at)) {
     case OPEN_BRACE:
-      return scanObject(depth)
+      return scanObject(depth, kept)
     case OPEN_BRACKET:
-      return scanArray(depth)
+      return scanArray(depth, kept)
     case QUOTE: {
       const start = at
       skipString()
@@ -179,8 +200,9 @@ function skipDigits(): void {
 
 /** Moves past a string and says whether it holds escapes. */
 function skipString(): boolean {
-  let escaped = false
   at++
+  if (searchable) return searchString()
+  let escaped = false
   for (;;) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) {
@@ -193,6 +215,28 @@ function skipString(): boolean {
     } else if (code >= 0x20) at++
     else fail('Control character in a string')
   }
+}
+
+function searchString(): boolean {
+  let escaped = false
+  for (;;) {
+    if (nextEscape < at) nextEscape = indexOrEnd('\\')
+    const close = indexOrEnd('"')
+    if (close <= nextEscape) {
+      at = close
+      if (close === text.length) fail('Expected a closing quote')
+      at++
+      return escaped
+    }
+    at = nextEscape
+    escaped = true
+    skipEscape()
+  }
+}
+
+function indexOrEnd(char: string): number {
+  const index = text.indexOf(char, at)
+  return index === -1 ? text.length : index
 }
 
 function skipEscape(): void {
@@ -240,12 +284,14 @@ function decodeString(literal: string): string {
   return typeof value === 'string' ? value : fail('Expected a string')
 }
 
-function scanObject(depth: number): JsonObject {
+function scanObject(depth: number, kept: boolean): JsonObject {
   if (depth >= maxDepth) fail(`Nested deeper than ${maxDepth} levels`)
   const start = at
   const before = escapedKeyCount
-  const members: JsonMember[] | undefined = depth < detail ? [] : undefined
-  const seen = new KeySet()
+  const members: JsonMember[] | undefined = kept ? [] : undefined
+  const keptBelow = depth + 1 < detail
+  const firstKey = openKeyCount
+  let many: Set<string> | undefined
   at++
   skipSpace()
   if (text.charCodeAt(at) === CLOSE_BRACE) {
@@ -255,32 +301,37 @@ function scanObject(depth: number): JsonObject {
   for (;;) {
     const keyStart = at
     const key = scanKey()
-    if (!seen.add(key)) {
+    if (many === undefined ? isOpenKey(key, firstKey) : many.has(key)) {
       at = keyStart
       fail('Duplicate member')
     }
+    if (many !== undefined) many.add(key)
+    else if (openKeyCount - firstKey < FEW_KEYS) openKeys[openKeyCount++] = key
+    else many = new Set(openKeys.slice(firstKey, openKeyCount)).add(key)
     skipSpace()
     if (text.charCodeAt(at) !== COLON) fail('Expected ":"')
     at++
     skipSpace()
-    const value = scanValue(depth + 1)
+    const value = scanValue(depth + 1, keptBelow || key === '_meta')
     members?.push({ key, start: keyStart, value })
     skipSpace()
     const next = text.charCodeAt(at)
     if (next !== COMMA && next !== CLOSE_BRACE) fail('Expected "," or "}"')
     at++
     if (next === CLOSE_BRACE) {
+      openKeyCount = firstKey
       return { kind: 'object', start, end: at, escapedKeys: escapedKeyCount > before, members }
     }
     skipSpace()
   }
 }
 
-function scanArray(depth: number): JsonArray {
+function scanArray(depth: number, kept: boolean): JsonArray {
   if (depth >= maxDepth) fail(`Nested deeper than ${maxDepth} levels`)
   const start = at
   const before = escapedKeyCount
-  const items: JsonNode[] | undefined = depth < detail ? [] : undefined
+  const items: JsonNode[] | undefined = kept ? [] : undefined
+  const keptBelow = depth + 1 < detail
   at++
   skipSpace()
   if (text.charCodeAt(at) === CLOSE_BRACKET) {
@@ -288,7 +339,7 @@ function scanArray(depth: number): JsonArray {
     return { kind: 'array', start, end: at, escapedKeys: false, items }
   }
   for (;;) {
-    const item = scanValue(depth + 1)
+    const item = scanValue(depth + 1, keptBelow)
     items?.push(item)
     skipSpace()
     const next = text.charCodeAt(at)
@@ -301,19 +352,9 @@ function scanArray(depth: number): JsonArray {
   }
 }
 
-/** The keys of one object: compared one by one while they are few, which is nearly always, hashed when they are many. */
-class KeySet {
-  private readonly few: string[] = []
-  private many: Set<string> | undefined
-
-  /** False when the key was there already. */
-  add(key: string): boolean {
-    if (this.many !== undefined) return this.many.size !== this.many.add(key).size
-    for (let index = 0; index < this.few.length; index++) if (this.few[index] === key) return false
-    this.few.push(key)
-    if (this.few.length > 16) this.many = new Set(this.few)
-    return true
-  }
+function isOpenKey(key: string, from: number): boolean {
+  for (let index = from; index < openKeyCount; index++) if (openKeys[index] === key) return true
+  return false
 }
 
 /** The member of that name, if the object has one and its members were kept. */

@@ -77,7 +77,6 @@ export function legacyHttp(ports: ListenerPorts): LegacyHttp {
     createResponder(post.response, {
       clock,
       accept: post.accept,
-      headers: {},
       queue: settings.limits.queue,
       // A legacy client that does not read loses its messages, never its call.
       onOverflow: () => post.response.destroy(),

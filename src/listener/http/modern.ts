@@ -25,8 +25,6 @@ export interface ModernHttp {
   notification(post: Post, message: NotificationMessage): void
 }
 
-const NO_HEADERS: Readonly<Record<string, string>> = {}
-
 /** Creates the modern side of the HTTP listener. */
 export function modernHttp(ports: ListenerPorts): ModernHttp {
   const writer: ModernWriter = modernWriter(ports.serverInfo)
@@ -42,7 +40,6 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
       const responder = createResponder(response, {
         clock: ports.clock,
         accept: post.accept,
-        headers: NO_HEADERS,
         queue: ports.settings.limits.queue,
         onOverflow: (error) => controller.abort(error),
       })

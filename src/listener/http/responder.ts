@@ -25,8 +25,6 @@ export interface Acceptable {
 export interface ResponderPorts {
   readonly clock: Clock
   readonly accept: Acceptable
-  /** Headers of the answer whatever its form. */
-  readonly headers: Readonly<Record<string, string>>
   /** Events that may wait for a client that does not read. */
   readonly queue: number
   /** Called when more waits than the queue takes: the call has to be ended. */
@@ -35,6 +33,23 @@ export interface ResponderPorts {
 
 /** Milliseconds of silence after which a stream says that it is alive. */
 const KEEP_ALIVE = 15_000
+
+/** Writes a JSON body and ends. Headers and body leave in one piece. */
+export function writeJson(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = NO_HEADERS,
+): void {
+  const length = Buffer.byteLength(text)
+  const lines = ['content-type', 'application/json', 'content-length', String(length)]
+  for (const name in headers) lines.push(name, headers[name] ?? '')
+  response.writeHead(status, lines)
+  // One byte per character means ASCII, which the socket takes without encoding it.
+  response.end(text, length === text.length ? 'latin1' : 'utf8')
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = {}
 
 /** Creates the responder of one exchange. */
 export function createResponder(response: ServerResponse, ports: ResponderPorts): Responder {
@@ -59,7 +74,6 @@ export function createResponder(response: ServerResponse, ports: ResponderPorts)
   const open = (): void => {
     streaming = true
     response.writeHead(200, {
-      ...ports.headers,
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache, no-transform',
       // Reverse proxies such as nginx would hold events back (2026-07-28, basic/transports/streamable-http).
@@ -96,13 +110,7 @@ export function createResponder(response: ServerResponse, ports: ResponderPorts)
         cancelKeepAlive?.()
         return void response.end(encodeSse(text))
       }
-      response.writeHead(status, {
-        ...ports.headers,
-        ...headers,
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(text),
-      })
-      response.end(text)
+      writeJson(response, status, text, headers)
     },
   }
 }

@@ -11,6 +11,7 @@ import { acceptableOf, headerReader, isJson } from './headers.ts'
 import { type LegacyHttp, legacyHttp } from './legacy.ts'
 import { type ModernHttp, type Post, modernHttp } from './modern.ts'
 import { originCheck } from './origin.ts'
+import { writeJson } from './responder.ts'
 
 /** A bound HTTP listener. */
 export interface HttpListener {
@@ -163,12 +164,7 @@ class Front {
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')
     const text = errorText(id, refusal.error)
-    response.writeHead(refusal.status, {
-      ...refusal.headers,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-    })
-    response.end(text)
+    writeJson(response, refusal.status, text, refusal.headers)
   }
 }
 
