@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
+import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import type { OneTarget } from '../pipeline/target.ts'
@@ -28,8 +29,8 @@ export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog
     const reply = await sendTo(target, call, out)
     if (reply.kind !== 'error' || !OWN_FAULTS.has(reply.code)) return reply
     if (reply.code === -32020 && call.method === 'tools/call') {
-      await catalog.refetch('tools', target.backend)
-      const second = await sendTo(await freshTarget(catalog, target), call, out)
+      const fresh = await unlessAborted(refreshed(catalog, target), call.signal)
+      const second = await sendTo(fresh, call, out)
       if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
     }
     const message = `Backend ${target.backend} rejected the gateway's request with error ${reply.code}`
@@ -37,7 +38,9 @@ export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog
   }
 }
 
-async function freshTarget(catalog: Catalog, target: OneTarget): Promise<OneTarget> {
+/** The target as the backend describes it now. */
+async function refreshed(catalog: Catalog, target: OneTarget): Promise<OneTarget> {
+  await catalog.refetch('tools', target.backend)
   const found = await catalog.find('tools', { kind: 'backend', backend: target.backend }, target.name ?? '')
   return found.kind === 'found' ? { ...target, paramHeaders: found.shown.entry.paramHeaders } : target
 }

@@ -1,4 +1,4 @@
-import { GatewayError, toGatewayError } from '../errors.ts'
+import { type GatewayError, toGatewayError } from '../errors.ts'
 import type { Call, Notifications, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import type { Log } from '../pipeline/log.ts'

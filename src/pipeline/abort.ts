@@ -1,0 +1,15 @@
+/**
+ * The outcome of the work, or at once the reason of the signal when it is aborted first. For work that several
+ * callers share, or that does not know the signal: it goes on, only the caller waits no longer.
+ */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = (): void => aborted.reject(signal.reason as Error)
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort)
+  try {
+    return await Promise.race([aborted.promise, work])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
