@@ -40,6 +40,8 @@ export interface Snapshot {
 export interface Catalog {
   /** The list as it is now; asks the backends whose lists are not fresh and waits for them, but not longer than the deadline. */
   list(kind: ListKind, scope: CatalogScope): Promise<Snapshot>
+  /** The entry of that exposed name as far as it is known now; asks nobody. */
+  peek(kind: ListKind, scope: CatalogScope, exposed: string): ExposedEntry | undefined
   /** The entry of that exposed name; asks the backends again, at most once a second, before it gives up. */
   find(kind: ListKind, scope: CatalogScope, exposed: string): Promise<Found>
   /** Fetches one list of one backend again, as after a header mismatch. */
@@ -99,8 +101,12 @@ class SourceCatalog implements Catalog {
     return { view: this.#viewOf(kind, scope), ...freshness(states, this.#ports.clock.now()) }
   }
 
+  peek(kind: ListKind, scope: CatalogScope, exposed: string): ExposedEntry | undefined {
+    return this.#viewOf(kind, scope).byName.get(exposed)
+  }
+
   async find(kind: ListKind, scope: CatalogScope, exposed: string): Promise<Found> {
-    const first = this.#viewOf(kind, scope).byName.get(exposed)
+    const first = this.peek(kind, scope, exposed)
     if (first !== undefined) return { kind: 'found', shown: first }
     const asked = this.#sourcesOf(kind, scope)
     const due = asked.filter((source) => source.age() >= MISS_INTERVAL)

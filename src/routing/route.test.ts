@@ -29,6 +29,8 @@ function catalogOf(known: Known): Catalog & { readonly asked: unknown[] } {
   const asked: unknown[] = []
   return {
     asked,
+    // Nothing is known at once, so that every name has to be asked for.
+    peek: () => undefined,
     find(kind: ListKind, scope, exposed) {
       asked.push([kind, scope, exposed])
       const found = Object.hasOwn(known.entries ?? {}, exposed) ? known.entries?.[exposed] : undefined

@@ -6,6 +6,7 @@ import { member, stringOf, valueOf } from '../protocol/json.ts'
 import { type ListKind, isListMethod, nameParamOf } from '../protocol/methods.ts'
 import { checkParamHeaders } from '../protocol/param-headers.ts'
 import type { AwayBackend, Catalog, CatalogScope, Found } from './catalog.ts'
+import type { ExposedEntry } from './view.ts'
 
 /** The table that each named method is looked up in. */
 const TABLE: Readonly<Record<string, ListKind>> = {
@@ -31,46 +32,53 @@ export function servesMethod(call: Pick<Call, 'method' | 'route'>): boolean {
  */
 export function route(catalog: Catalog, backends: readonly string[]): Stage<Call, Routed> {
   const all: Target = { kind: 'many', operation: { kind: 'discover' }, backends }
-  const targetOf = async (call: Call): Promise<Target> => {
+  const targetOf = (call: Call): Target | Promise<Target> => {
     const concerned = call.route.kind === 'aggregate' ? backends : [known(call.route.backend, backends)]
-    if (!servesMethod(call))
+    if (!servesMethod(call)) {
       throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${printable(call.method)}`)
-    if (call.method === 'server/discover')
-      return call.route.kind === 'aggregate' ? all : { ...all, backends: concerned }
+    }
+    if (call.method === 'server/discover') return { ...all, backends: concerned }
     if (isListMethod(call.method)) {
       return { kind: 'many', operation: { kind: 'list', method: call.method }, backends: concerned }
     }
     const kind = TABLE[call.method]
-    if (kind === undefined)
-      return { kind: 'one', backend: concerned[0] ?? '', name: undefined, paramHeaders: [] }
-    return findTarget(call, kind)
+    if (kind === undefined) return direct(concerned[0] ?? '', undefined)
+    const name = nameOf(call)
+    const shown = catalog.peek(kind, call.route, name)
+    return shown === undefined ? searchTarget(call, kind, name) : checked(call, shown)
   }
 
-  const findTarget = async (call: Call, kind: ListKind): Promise<OneTarget> => {
-    const param = nameParamOf(call.method) ?? 'name'
-    const name = stringOf(call.message.text, member(call.message.params, param))
-    if (name === undefined)
-      throw new GatewayError('INVALID_PARAMS', `${call.method} needs "params.${param}", a string`)
+  const searchTarget = async (call: Call, kind: ListKind, name: string): Promise<Target> => {
     const found = await catalog.find(kind, call.route, name)
-    if (found.kind === 'found') {
-      const { entry } = found.shown
-      const target: OneTarget = {
-        kind: 'one',
-        backend: entry.backend,
-        name: entry.key,
-        paramHeaders: entry.paramHeaders,
-      }
-      checkHeaders(call, target)
-      return target
-    }
+    if (found.kind === 'found') return checked(call, found.shown)
     // Resources need not be listed: templates and the backend itself decide about the others.
-    if (kind === 'resources' && call.route.kind === 'backend') {
-      return { kind: 'one', backend: call.route.backend, name, paramHeaders: [] }
-    }
+    if (kind === 'resources' && call.route.kind === 'backend') return direct(call.route.backend, name)
     throw unknownName({ kind, name, scope: call.route }, found)
   }
 
-  return (next) => async (call, out) => next({ ...call, target: await targetOf(call) }, out)
+  return (next) => async (call, out) => {
+    const target = targetOf(call)
+    // Names that are known, which is nearly all, cost no turn of the event loop.
+    return next({ ...call, target: target instanceof Promise ? await target : target }, out)
+  }
+}
+
+function direct(backend: string, name: string | undefined): OneTarget {
+  return { kind: 'one', backend, name, paramHeaders: [] }
+}
+
+function nameOf(call: Call): string {
+  const param = nameParamOf(call.method) ?? 'name'
+  const name = stringOf(call.message.text, member(call.message.params, param))
+  if (name !== undefined) return name
+  throw new GatewayError('INVALID_PARAMS', `${call.method} needs "params.${param}", a string`)
+}
+
+function checked(call: Call, shown: ExposedEntry): OneTarget {
+  const { backend, key, paramHeaders } = shown.entry
+  const target: OneTarget = { kind: 'one', backend, name: key, paramHeaders }
+  checkHeaders(call, target)
+  return target
 }
 
 function known(backend: string, backends: readonly string[]): string {

@@ -22,32 +22,35 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, clock: Cl
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const chunks: Buffer[] = []
   let size = 0
+  let done = false
+  const finish = (): boolean => {
+    if (done) return false
+    done = true
+    cancelTimer()
+    return true
+  }
+  const fail = (error: GatewayError): void => {
+    if (!finish()) return
+    request.pause()
+    reject(error)
+  }
   const cancelTimer = clock.after(limits.bodyTimeout, () =>
     fail(new GatewayError('BODY_TIMEOUT', `The body did not arrive within ${limits.bodyTimeout} ms`)),
   )
-  const onData = (chunk: Buffer): void => {
+  request.on('data', (chunk: Buffer) => {
+    if (done) return
     size += chunk.length
     if (size > limits.body) fail(tooLarge(limits.body))
     else chunks.push(chunk)
-  }
-  const onEnd = (): void => {
-    finish()
+  })
+  request.on('end', () => {
+    if (!finish()) return
     const [first] = chunks
     const bytes = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)
     if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
     else reject(new GatewayError('PARSE_ERROR', 'Parse error: the body is not valid UTF-8'))
-  }
-  const onClose = (): void => fail(new GatewayError('CANCELLED', 'The connection ended before the body did'))
-  const finish = (): void => {
-    cancelTimer()
-    request.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose)
-  }
-  const fail = (error: GatewayError): void => {
-    finish()
-    request.pause()
-    reject(error)
-  }
-  request.on('data', onData).on('end', onEnd).on('error', onClose).on('close', onClose)
+  })
+  request.on('close', () => fail(new GatewayError('CANCELLED', 'The connection ended before the body did')))
   return promise
 }
 

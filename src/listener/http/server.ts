@@ -90,6 +90,7 @@ class Front {
   readonly #ports: ListenerPorts
   readonly #isReady: Readiness
   readonly #checkOrigin: ReturnType<typeof originCheck>
+  readonly #routes: ReadonlyMap<string, Route>
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
 
@@ -97,6 +98,7 @@ class Front {
     this.#ports = ports
     this.#isReady = isReady
     this.#checkOrigin = originCheck(ports.settings)
+    this.#routes = routesOf(ports.backends)
     this.#modern = modernHttp(ports)
     this.#legacy = legacyHttp(ports)
   }
@@ -110,10 +112,14 @@ class Front {
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {
-    this.#handle(request, response).catch((error: unknown) => this.#refuse(response, error, undefined))
+    try {
+      this.#handle(request, response)
+    } catch (error) {
+      this.#refuse(response, error, undefined)
+    }
   }
 
-  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #handle(request: IncomingMessage, response: ServerResponse): void {
     const { headers } = request
     if (this.draining) response.setHeader('connection', 'close')
     this.#checkOrigin(headers.origin, headers.host)
@@ -121,10 +127,14 @@ class Front {
     if (path === '/healthz') return plain(response, 200, 'ok')
     if (path === '/readyz')
       return this.#isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'not ready')
-    const route = routeOf(path)
+    const route = this.#routes.get(path) ?? unknownRoute(path)
     const accept = acceptableOf(headers.accept)
     const post: Post = { request, response, route, principal: ANONYMOUS, accept }
-    if (request.method === 'POST') return this.#post(post)
+    if (request.method === 'POST') {
+      this.#checkPost(post)
+      this.#post(post).catch((error: unknown) => this.#refuse(response, error, undefined))
+      return
+    }
     if (request.method === 'DELETE' && headers['mcp-session-id'] !== undefined)
       return this.#legacy.delete(post)
     throw new GatewayError(
@@ -136,14 +146,17 @@ class Front {
     )
   }
 
-  async #post(post: Post): Promise<void> {
-    const { request } = post
-    if (!isJson(request.headers['content-type'])) {
+  #checkPost(post: Post): void {
+    if (!isJson(post.request.headers['content-type'])) {
       throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json')
     }
     if (!post.accept.json && !post.accept.events) {
       throw new GatewayError('NOT_ACCEPTABLE', 'Accept must list application/json and text/event-stream')
     }
+  }
+
+  async #post(post: Post): Promise<void> {
+    const { request } = post
     const { limits } = this.#ports.settings
     const text = await readBody(request, limits, this.#ports.clock)
     const message = parseMessage(text, { maxDepth: limits.depth })
@@ -174,8 +187,14 @@ function pathOf(request: IncomingMessage): string {
   return query === -1 ? url : url.slice(0, query)
 }
 
-function routeOf(path: string): Route {
-  if (path === '/mcp') return { kind: 'aggregate' }
+/** The routes by path, so that a request finds its own with one look-up. */
+function routesOf(backends: readonly string[]): ReadonlyMap<string, Route> {
+  const single = backends.map((backend): [string, Route] => [`/mcp/${backend}`, { kind: 'backend', backend }])
+  return new Map<string, Route>([['/mcp', { kind: 'aggregate' }], ...single])
+}
+
+/** A backend that is not configured is refused where names are known. */
+function unknownRoute(path: string): Route {
   const backend = /^\/mcp\/([^/]+)$/.exec(path)?.[1]
   if (backend !== undefined) return { kind: 'backend', backend }
   throw new GatewayError('UNKNOWN_PATH', 'Nothing is served at this path: use /mcp or /mcp/<backend>')
