@@ -119,12 +119,12 @@ class Response {
     this.#status = status
     const session = headers['mcp-session-id']
     this.#session = typeof session === 'string' ? session : undefined
-    const type = String(headers['content-type'] ?? '')
+    const type = String(headers['content-type'] ?? '').toLowerCase()
     if (type.startsWith('application/json')) this.#reader = { kind: 'json', chunks: [] }
     else if (type.startsWith('text/event-stream') && status === 200)
       this.#reader = this.#eventReader(controller)
     else if (status >= 200 && status < 300) {
-      this.#protocolError(`answered a request with ${status} and content type "${type.slice(0, 80)}"`)
+      this.#giveUp(controller, `answered a request with ${status} and content type "${type.slice(0, 80)}"`)
     }
   }
 
@@ -134,30 +134,21 @@ class Response {
       try {
         reader.push(chunk)
       } catch (error) {
-        this.#protocolError(reasonOf(error))
-        controller.abort(new Error('protocol error'))
+        this.#giveUp(controller, reasonOf(error))
       }
       return
     }
     this.#received += chunk.length
     const limit = reader.kind === 'json' ? this.#ports.maxReplyBytes : KEPT_BODY
     if (this.#received <= limit) reader.chunks.push(chunk)
-    else if (reader.kind === 'json') {
-      this.#protocolError(`answered with more than ${limit} bytes`)
-      controller.abort(new Error('too large'))
-    }
+    else if (reader.kind === 'json') this.#giveUp(controller, `answered with more than ${limit} bytes`)
   }
 
   end(): void {
     this.close()
     const reader = this.#reader
-    if (reader.kind === 'events') {
-      reader.end()
-      if (!this.#answered)
-        this.#outcome.fail({ kind: 'broken', reason: 'the event stream ended without an answer' })
-      return
-    }
-    if (reader.kind === 'json') this.#readJson(reader.chunks)
+    if (reader.kind === 'events') reader.end()
+    else if (reader.kind === 'json') this.#readJson(reader.chunks)
     else this.#outcome.fail({ kind: 'status', status: this.#status, body: textOf(reader.chunks) })
   }
 
@@ -186,7 +177,7 @@ class Response {
   #readBatch(text: string): boolean {
     const root = scanJson(text, { detail: 1 })
     if (root.kind !== 'array') return false
-    for (const item of root.items ?? []) this.#take(parseMessage(rawOf(text, item)))
+    for (const item of root.items ?? []) void this.#take(parseMessage(rawOf(text, item)))
     return this.#answered
   }
 
@@ -198,6 +189,12 @@ class Response {
 
   #protocolError(reason: string): void {
     this.#outcome.fail({ kind: 'protocol', reason })
+  }
+
+  /** What else comes is of no use, and may never end. */
+  #giveUp(controller: Dispatcher.DispatchController, reason: string): void {
+    this.#protocolError(reason)
+    controller.abort(new Error('protocol error'))
   }
 
   #accept(message: ResultMessage | ErrorMessage): boolean {
@@ -229,22 +226,50 @@ class Response {
   }
 
   #eventReader(controller: Dispatcher.DispatchController): BodyReader {
+    // Events of a chunk whose reader asked for a pause: the pause holds the connection, not what has arrived.
+    const held: string[] = []
+    let paused = false
+    let ended = false
+    const finish = (): void => {
+      if (!this.#answered)
+        this.#outcome.fail({ kind: 'broken', reason: 'the event stream ended without an answer' })
+    }
+    const release = (): void => {
+      paused = false
+      for (let data = held.shift(); data !== undefined; data = paused ? undefined : held.shift()) take(data)
+      if (paused) return
+      if (ended) finish()
+      else controller.resume()
+    }
     const take = (data: string): void => {
       // Servers that support resuming begin with an event that has an id and no data.
-      if (data === '') return
-      const ready = this.#take(parseMessage(data))
+      if (data === '' || this.#answered) return
+      const message = parseMessage(data)
+      if (message.kind === 'bad')
+        return this.#giveUp(controller, `sent an event that is no JSON-RPC message (${message.reason})`)
+      const ready = this.#take(message)
       if (ready !== undefined) {
+        paused = true
         controller.pause()
-        void ready.finally(() => controller.resume())
+        void ready.finally(release)
       }
-      if (this.#answered && this.#cancelLinger === undefined) {
+      if (this.#answered)
         this.#cancelLinger = this.#ports.clock.after(LINGER, () => controller.abort(new Error('answered')))
-      }
     }
     const parser = createSseParser((event) => {
-      if (event.event === 'message' || event.event === '') take(event.data)
+      if (event.event !== 'message' && event.event !== '') return
+      if (paused) held.push(event.data)
+      else take(event.data)
     }, this.#ports.maxReplyBytes)
-    return { kind: 'events', push: (chunk) => parser.push(chunk), end: () => parser.end() }
+    return {
+      kind: 'events',
+      push: (chunk) => parser.push(chunk),
+      end() {
+        parser.end()
+        ended = true
+        if (!paused) finish()
+      },
+    }
   }
 }
 
