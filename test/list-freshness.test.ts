@@ -1,7 +1,7 @@
 // What a list says about time: how long it holds, who is away, and what has changed since.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { type HandClock, handClock } from './language/clock.ts'
+import { type FakeClock, createFakeClock } from './support/fake-clock.ts'
 import { type House, gateway } from './language/house.ts'
 import { legacyServer, modernServer, v1Server } from './language/http-backend.ts'
 import { eventually } from './language/journal.ts'
@@ -24,14 +24,14 @@ const four = (name: string): readonly string[] => EVERY_BEHAVIOUR.map((tool) => 
 
 suite('ttlMs and cacheScope', () => {
   test('are the shortest life and the narrowest scope of what the list is made of', async (t) => {
-    const clock = handClock()
+    const clock = createFakeClock()
     const long = await modernServer(t, { label: 'long', ttlMs: 60_000, cacheScope: 'public' })
     const short = await modernServer(t, { label: 'short', ttlMs: 5000, cacheScope: 'public' })
     const own = await modernServer(t, { label: 'own', ttlMs: 90_000, cacheScope: 'private' })
     await using house = await gateway({ backends: { long, short }, clock })
     assert.deepEqual(hints(await list(house)), [5000, 'public'])
     assert.deepEqual(hints(await list(house, 'long')), [60_000, 'public'])
-    clock.advance(2000)
+    await clock.advance(2000)
     assert.deepEqual(hints(await list(house)), [3000, 'public'])
 
     // Within its life a list is not asked for again; after it, only what has run out is.
@@ -39,7 +39,7 @@ suite('ttlMs and cacheScope', () => {
       [long, short].map(({ journal }) => journal.count(isList)),
       [1, 1],
     )
-    clock.advance(3001)
+    await clock.advance(3001)
     assert.deepEqual(hints(await list(house)), [5000, 'public'])
     assert.deepEqual(
       [long, short].map(({ journal }) => journal.count(isList)),
@@ -102,9 +102,9 @@ suite('a backend that announces a change of its tools', () => {
 })
 
 /** Lets time pass until the backend is up again. */
-const recovered = async (house: House, clock: HandClock, name: string): Promise<void> =>
-  eventually(`${name} is up again`, () => {
-    clock.advance(1000)
+const recovered = async (house: House, clock: FakeClock, name: string): Promise<void> =>
+  eventually(`${name} is up again`, async () => {
+    await clock.advance(1000)
     return house.gateway.report().find((one) => one.name === name)?.condition.state === 'up'
   })
 
@@ -112,7 +112,7 @@ suite('a backend that is away', () => {
   const servers = { modern: modernServer, legacy: legacyServer, v1: v1Server }
   for (const [kind, serve] of Object.entries(servers)) {
     test(`from the start is named, does not spoil the list, and joins it when it comes (${kind})`, async (t) => {
-      const clock = handClock()
+      const clock = createFakeClock()
       const here = await modernServer(t, { ttlMs: 60_000, cacheScope: 'public' })
       const late = await serve(t)
       await late.stop()
@@ -133,7 +133,7 @@ suite('a backend that is away', () => {
     })
 
     test(`later is listed as it was for staleFor, then omitted, and comes back by itself (${kind})`, async (t) => {
-      const clock = handClock()
+      const clock = createFakeClock()
       const here = await modernServer(t, { ttlMs: 60_000, cacheScope: 'public' })
       const dying = await serve(t)
       await using house = await gateway({ backends: { dying, here }, gateway: { staleFor: '5m' }, clock })
@@ -148,7 +148,7 @@ suite('a backend that is away', () => {
       assert.equal(call.response.error?.data?.['code'], 'BACKEND_UNAVAILABLE')
       assert.equal(call.response.error?.data?.['backend'], 'dying')
 
-      clock.advance(5 * 60_000 + 1)
+      await clock.advance(5 * 60_000 + 1)
       const omitted = await list(house)
       assert.deepEqual(names(omitted), four('here'))
       assert.deepEqual(away(omitted), { dying: { listed: 'omitted', reason: reasonOf(omitted, 'dying') } })
@@ -188,7 +188,7 @@ suite('a backend that is away', () => {
 })
 
 test('a backend that does not answer delays the list to the deadline and no longer', async (t) => {
-  const clock = handClock()
+  const clock = createFakeClock()
   const here = await modernServer(t)
   const slow = await modernServer(t, { label: 'slow' })
   slow.holdLists()
@@ -200,11 +200,11 @@ test('a backend that does not answer delays the list to the deadline and no long
   })
   await slow.journal.until(isList)
   await here.journal.until(isList)
-  clock.advance(699)
+  await clock.advance(699)
   // Whatever the gateway was going to answer would be here before the answer to this later request.
   assert.equal((await fetch(house.url.replace(/mcp$/, 'healthz'))).status, 200)
   assert.equal(settled, false, 'the list waits for a slow backend as long as it may')
-  clock.advance(1)
+  await clock.advance(1)
   const without = await answer
   assert.deepEqual(names(without), four('here'))
   assert.equal(without.ttlMs, 0)
