@@ -7,6 +7,9 @@ import { createSseParser } from '../protocol/sse.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import { CliError, type Io } from './io.ts'
 
+/** Entries of lists and hints of errors lie this deep. */
+const READ_DEPTH = { detail: 4 } as const
+
 /** One modern request. */
 export interface ClientRequest {
   readonly method: string
@@ -126,7 +129,7 @@ async function readStream(
 ): Promise<ClientReply> {
   let reply: ClientReply | undefined
   const parser = createSseParser(({ data }) => {
-    const message = parseMessage(data)
+    const message = parseMessage(data, READ_DEPTH)
     if (message.kind === 'notification') onNotification?.(message)
     else reply ??= toReply(data)
   }, MAX_ANSWER)
@@ -138,7 +141,7 @@ async function readStream(
 }
 
 function toReply(text: string): ClientReply | undefined {
-  const message = parseMessage(text)
+  const message = parseMessage(text, READ_DEPTH)
   if (message.kind === 'result') return { ok: true, text, result: message.result }
   if (message.kind !== 'error') return undefined
   return { ok: false, text, error: message.error, code: message.code, message: message.message }
