@@ -165,11 +165,19 @@ class BackendSource implements Source {
       else if (entries.has(entry.key)) problems.add(`${entry.key.slice(0, 100)} is listed twice`)
       else entries.set(entry.key, entry)
     }
-    for (const problem of problems.difference(this.#problems)) {
-      this.#ports.log('warn', 'left out of the list', { backend: this.backend, kind: this.#kind, problem })
-    }
+    this.#warn([...problems.difference(this.#problems)])
     this.#problems = problems
     return [...entries.values()]
+  }
+
+  /** One line per problem, as long as they are few: a backend that lists nothing but nonsense must not fill the log. */
+  #warn(problems: readonly string[]): void {
+    const { backend } = this
+    const kind = this.#kind
+    for (const problem of problems.slice(0, MAX_WARNINGS))
+      this.#ports.log('warn', 'left out of the list', { backend, kind, problem })
+    const more = problems.length - MAX_WARNINGS
+    if (more > 0) this.#ports.log('warn', 'more was left out of the list', { backend, kind, more })
   }
 
   #tooSlow(): GatewayError {
@@ -178,6 +186,9 @@ class BackendSource implements Source {
     return new GatewayError('BACKEND_TIMEOUT', message, { backend })
   }
 }
+
+/** Problems of one list that get a line of their own in the log. */
+const MAX_WARNINGS = 10
 
 const NO_ANSWER = 'has not answered yet'
 
