@@ -47,7 +47,7 @@ export async function listenAdmin(config: AdminConfig, ports: AdminPorts): Promi
 
 function serve(request: IncomingMessage, response: ServerResponse, ports: AdminPorts): void {
   const path = (request.url ?? '/').split('?', 1)[0]
-  // A browser page must not reach the admin listener through a rebound name or a forged form.
+  // Requests that browser pages forge say so; against a rebound name, which looks like the same origin, stands the token.
   if (request.headers.origin !== undefined)
     return send(response, 403, { error: 'Browser requests are not served' })
   if (request.method !== 'GET') return send(response, 405, { error: 'Only GET is served' })

@@ -17,15 +17,13 @@ interface Transport {
 export function createBackend(config: BackendConfig, ports: BackendPorts): Backend {
   const transport = config.transport === 'http' ? overHttp(config, ports) : overStdio(config, ports)
   const { link } = transport
+  const listLimits = { maxEntries: ports.limits.listEntries, maxSize: ports.limits.reply }
   return {
     name: config.name,
     send: (request, out) => link.use((speaker) => speaker.send(request, out), request.signal),
     identify: async (signal) => (await link.speaker(signal)).identity,
     list: (kind, signal) =>
-      link.use(
-        (speaker) => fetchList(speaker, kind, { signal, maxEntries: ports.limits.listEntries }),
-        signal,
-      ),
+      link.use((speaker) => fetchList(speaker, kind, { signal, ...listLimits }), signal),
     onListChanged: (listener) => link.onListChanged(listener),
     status: () => statusOf(config, transport),
     async close() {

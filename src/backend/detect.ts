@@ -3,7 +3,7 @@ import { type ErrorMessage, type ResultMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
 import { LATEST_LEGACY_VERSION, LEGACY_VERSIONS, MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity } from './backend.ts'
-import { type Channel, ChannelError } from './channel.ts'
+import { type Channel, ChannelError, type Exchange } from './channel.ts'
 import { type LegacySession, createLegacySpeaker, identityOf, isImplementation, isRecord } from './legacy.ts'
 import type { SpeakerPorts } from './ports.ts'
 import type { Speaker } from './speaker.ts'
@@ -16,7 +16,8 @@ export type ProbeVerdict =
 /**
  * Asks `server/discover` and judges the answer (2026-07-28, basic/transports "Backward Compatibility" of both
  * transports): only positive evidence makes a server modern. Authentication, server failures and unreachable
- * servers are no evidence and are thrown.
+ * servers are no evidence and are thrown; so is a recognised modern error, because a modern server that refuses
+ * the probe must not be asked to initialize.
  *
  * @throws ChannelError, or the reason of the signal
  */
@@ -28,17 +29,20 @@ export async function probeEra(
   const id = ports.nextId()
   const text = `{"jsonrpc":"2.0","id":${id},"method":"server/discover","params":{"_meta":${ports.requestMeta}}}`
   const headers = { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': 'server/discover' }
-  try {
-    const answer = await channel.exchange({
-      ...{ text, id, headers, era: 'modern', signal },
-      onNotification: () => undefined,
-      onRequest: () => undefined,
-    })
-    return judge(answer.message)
-  } catch (error) {
-    if (!(error instanceof ChannelError)) throw error
-    return judgeFailure(error, channel)
+  const exchange: Exchange = {
+    text,
+    id,
+    headers,
+    era: 'modern',
+    signal,
+    onNotification: () => undefined,
+    onRequest: () => undefined,
   }
+  const answer = await channel.exchange(exchange).catch((error: unknown) => {
+    if (error instanceof ChannelError) return judgeFailure(error, channel)
+    throw error
+  })
+  return 'era' in answer ? answer : judge(answer.message)
 }
 
 function judge(message: ResultMessage | ErrorMessage): ProbeVerdict {
@@ -48,9 +52,10 @@ function judge(message: ResultMessage | ErrorMessage): ProbeVerdict {
       ? { era: 'legacy', reason: 'server/discover named no version that the gateway speaks' }
       : { era: 'modern', identity }
   }
-  // A modern error is evidence even where it is not an answer: −32022 lists what is spoken.
-  if (message.code === -32022 && supports(message)) {
-    return { era: 'modern', identity: unknownIdentity() }
+  if (isModernError(message)) {
+    const said = message.message.slice(0, 200)
+    const reason = `is modern, but refused server/discover with error ${message.code}: ${said}`
+    throw new ChannelError({ kind: 'protocol', reason })
   }
   return { era: 'legacy', reason: `server/discover answered error ${message.code}` }
 }
@@ -59,8 +64,7 @@ function judgeFailure(error: ChannelError, channel: Channel): ProbeVerdict {
   const { failure } = error
   switch (failure.kind) {
     case 'status':
-      if (failure.status === 401 || failure.status === 403 || failure.status === 429 || failure.status >= 500)
-        throw error
+      if (!isEraEvidence(failure.status)) throw error
       return { era: 'legacy', reason: `server/discover answered ${failure.status}` }
     case 'protocol':
       return { era: 'legacy', reason: error.message }
@@ -73,20 +77,17 @@ function judgeFailure(error: ChannelError, channel: Channel): ProbeVerdict {
   }
 }
 
-function supports(message: ErrorMessage): boolean {
-  const data = member(message.error, 'data')
-  const value = data === undefined ? undefined : valueOf(message.text, data)
-  return isRecord(value) && Array.isArray(value['supported']) && value['supported'].includes(MODERN_VERSION)
+/** Whether an HTTP status says something about the era: those of authentication, overload and failure do not. */
+export function isEraEvidence(status: number): boolean {
+  return status !== 401 && status !== 403 && status !== 429 && status < 500
 }
 
-function unknownIdentity(): BackendIdentity {
-  return {
-    era: 'modern',
-    version: MODERN_VERSION,
-    serverInfo: undefined,
-    capabilities: {},
-    instructions: undefined,
-  }
+/** −32020 and −32021 are modern in themselves, −32022 where it lists versions, as its schema demands. */
+function isModernError(message: ErrorMessage): boolean {
+  if (message.code === -32020 || message.code === -32021) return true
+  const data = member(message.error, 'data')
+  const value = data === undefined ? undefined : valueOf(message.text, data)
+  return message.code === -32022 && isRecord(value) && Array.isArray(value['supported'])
 }
 
 function discovered(message: ResultMessage): BackendIdentity | undefined {
@@ -118,7 +119,10 @@ export async function initializeLegacy(
   const id = ports.nextId()
   const params = { protocolVersion: LATEST_LEGACY_VERSION, capabilities: {}, clientInfo: ports.clientInfo }
   const answer = await channel.exchange({
-    ...{ id, era: 'legacy', headers: {}, signal },
+    id,
+    era: 'legacy',
+    headers: {},
+    signal,
     text: `{"jsonrpc":"2.0","id":${id},"method":"initialize","params":${JSON.stringify(params)}}`,
     onNotification: () => undefined,
     onRequest: () => undefined,

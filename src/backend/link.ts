@@ -1,11 +1,12 @@
 import type { EraSetting } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
+import { unlessAborted } from '../pipeline/abort.ts'
 import type { Message } from '../protocol/message.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { Era } from '../protocol/versions.ts'
 import type { BackendCondition, BackendIdentity } from './backend.ts'
 import { type Channel, ChannelError } from './channel.ts'
-import { initializeLegacy, probeEra } from './detect.ts'
+import { initializeLegacy, isEraEvidence, probeEra } from './detect.ts'
 import { asGatewayError } from './failure.ts'
 import { createModernSpeaker } from './modern.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
@@ -68,11 +69,11 @@ export function createLink(config: LinkConfig, openChannel: OpenChannel, ports: 
   return new BackendLink(config, openChannel, ports)
 }
 
-/** An answer that does not fit the era; silence and refused connections say nothing about it. */
+/** An answer that does not fit the era; silence, refused connections and overload say nothing about it. */
 function disprovesVerdict(error: unknown): boolean {
-  return (
-    error instanceof ChannelError && (error.failure.kind === 'protocol' || error.failure.kind === 'status')
-  )
+  if (!(error instanceof ChannelError)) return false
+  const { failure } = error
+  return failure.kind === 'protocol' || (failure.kind === 'status' && isEraEvidence(failure.status))
 }
 
 class BackendLink implements Link {
@@ -88,6 +89,7 @@ class BackendLink implements Link {
   #state: LinkState
   #failures = 0
   #cancelRetry: (() => void) | undefined
+  #reviving = false
 
   constructor(config: LinkConfig, openChannel: OpenChannel, ports: BackendPorts) {
     this.#config = config
@@ -135,15 +137,8 @@ class BackendLink implements Link {
   async speaker(signal: AbortSignal): Promise<Speaker> {
     if (this.#speaker !== undefined) return this.#speaker
     signal.throwIfAborted()
-    const connecting = this.#connect()
-    const aborted = Promise.withResolvers<never>()
-    const onAbort = (): void => aborted.reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort)
-    try {
-      return await Promise.race([connecting, aborted.promise])
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
+    this.#closing.signal.throwIfAborted()
+    return unlessAborted(this.#connect(), signal)
   }
 
   onListChanged(listener: (kind: ListKind) => void): () => void {
@@ -177,22 +172,28 @@ class BackendLink implements Link {
   }
 
   async #attempt(): Promise<Speaker> {
-    const deadline = new AbortController()
-    const { clock } = this.#ports
-    const { name, timeout } = this.#config
-    const message = `Backend ${name} did not answer within ${timeout} ms`
-    const cancel = clock.after(timeout, () =>
-      deadline.abort(new GatewayError('BACKEND_TIMEOUT', message, { backend: name })),
-    )
-    const signal = AbortSignal.any([deadline.signal, this.#closing.signal])
     try {
-      const speaker = await this.#establish(signal)
+      const speaker = await this.#inTime((signal) => this.#establish(signal))
       this.#connected(speaker)
       return speaker
     } catch (error) {
       if (disprovesVerdict(error)) this.#state = { ...this.#state, verdict: undefined }
       this.#down(error instanceof Error ? error.message : 'unknown failure')
-      throw asGatewayError(error, name)
+      throw asGatewayError(error, this.#config.name)
+    }
+  }
+
+  /** Work of the link's own: ends when the backend takes longer than its timeout, or when the link closes. */
+  async #inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = new AbortController()
+    const { name, timeout } = this.#config
+    const message = `Backend ${name} did not answer within ${timeout} ms`
+    const cancel = this.#ports.clock.after(timeout, () =>
+      deadline.abort(new GatewayError('BACKEND_TIMEOUT', message, { backend: name })),
+    )
+    const signal = AbortSignal.any([deadline.signal, this.#closing.signal])
+    try {
+      return await unlessAborted(work(signal), signal)
     } finally {
       cancel()
     }
@@ -269,11 +270,15 @@ class BackendLink implements Link {
     }
   }
 
-  #pause(ms: number): Promise<void> {
+  async #pause(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
+    const { signal } = this.#closing
     const cancel = this.#ports.clock.after(ms * (0.5 + this.#ports.random() / 2), resolve)
-    this.#closing.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
-    return promise
+    const wake = (): void => resolve()
+    signal.addEventListener('abort', wake)
+    await promise
+    cancel()
+    signal.removeEventListener('abort', wake)
   }
 
   #announce(kind: ListKind): void {
@@ -303,6 +308,8 @@ class BackendLink implements Link {
     ) {
       this.#down(error.message)
     }
+    // Silence may be slow work or the end of the backend: a request that costs nothing tells.
+    if (error instanceof GatewayError && error.code === 'BACKEND_TIMEOUT') this.#scheduleRetry()
     // A second stale speaker in a row: the backend forgets its sessions faster than they can be used.
     const known =
       error instanceof StaleSpeakerError
@@ -335,7 +342,7 @@ class BackendLink implements Link {
   }
 
   #scheduleRetry(): void {
-    if (this.#cancelRetry !== undefined) return
+    if (this.#cancelRetry !== undefined || this.#reviving || this.#closing.signal.aborted) return
     const wait = Math.min(FIRST_RETRY * 2 ** this.#failures++, LAST_RETRY) * (0.5 + this.#ports.random() / 2)
     this.#cancelRetry = this.#ports.clock.after(wait, () => {
       this.#cancelRetry = undefined
@@ -343,23 +350,31 @@ class BackendLink implements Link {
     })
   }
 
-  /** Tries whether the backend is back. Failures schedule the next try by themselves. */
+  /** Tries whether the backend is back, and tries again later where it is not. */
   async #revive(): Promise<void> {
-    const { signal } = this.#closing
-    if (signal.aborted) return
     const speaker = this.#speaker
+    this.#reviving = true
     try {
       if (speaker === undefined) await this.#connect()
-      else {
-        await speaker.ping(signal)
-        this.#up()
-        EVERY_LIST.forEach((kind) => this.#announce(kind))
-      }
-    } catch (error) {
-      if (error instanceof StaleSpeakerError && speaker !== undefined) {
-        this.#drop(speaker, error)
-        this.#scheduleRetry()
-      } else if (speaker !== undefined) this.#failed(error)
+      else await this.#check(speaker)
+      this.#reviving = false
+    } catch {
+      this.#reviving = false
+      this.#scheduleRetry()
     }
+  }
+
+  /** Asks the backend for a sign of life. What it announced while it was away is lost: everything may have changed. */
+  async #check(speaker: Speaker): Promise<void> {
+    try {
+      await this.#inTime((signal) => speaker.ping(signal))
+    } catch (error) {
+      if (error instanceof StaleSpeakerError) this.#drop(speaker, error)
+      else this.#down(error instanceof Error ? error.message : 'unknown failure')
+      throw error
+    }
+    const wasDown = this.#state.condition.state !== 'up'
+    this.#up()
+    if (wasDown) EVERY_LIST.forEach((kind) => this.#announce(kind))
   }
 }

@@ -133,11 +133,9 @@ export function scriptedBackend(name: string): ScriptedBackend {
       condition: { state: 'connecting' },
       since: 0,
       identity: undefined,
-      ...{
-        eraSince: undefined,
-        restarts: 0,
-        readyAfter: undefined,
-      },
+      eraSince: undefined,
+      restarts: 0,
+      readyAfter: undefined,
       ...backend.statusNow,
     }),
     onListChanged(listener) {
