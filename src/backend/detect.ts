@@ -1,4 +1,4 @@
-import { member, valueOf } from '../protocol/json.ts'
+import { valueOf } from '../protocol/json.ts'
 import { type ErrorMessage, type ResultMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
 import { LATEST_LEGACY_VERSION, LEGACY_VERSIONS, MODERN_VERSION } from '../protocol/versions.ts'
@@ -6,7 +6,7 @@ import type { BackendIdentity } from './backend.ts'
 import { type Channel, ChannelError, type Exchange } from './channel.ts'
 import { type LegacySession, createLegacySpeaker, identityOf, isImplementation, isRecord } from './legacy.ts'
 import type { SpeakerPorts } from './ports.ts'
-import type { Speaker } from './speaker.ts'
+import { type Speaker, isVersionError } from './speaker.ts'
 
 /** What a probe found. `legacy` is a guess that `initialize` has to confirm. */
 export type ProbeVerdict =
@@ -82,12 +82,8 @@ export function isEraEvidence(status: number): boolean {
   return status !== 401 && status !== 403 && status !== 429 && status < 500
 }
 
-/** −32020 and −32021 are modern in themselves, −32022 where it lists versions, as its schema demands. */
 function isModernError(message: ErrorMessage): boolean {
-  if (message.code === -32020 || message.code === -32021) return true
-  const data = member(message.error, 'data')
-  const value = data === undefined ? undefined : valueOf(message.text, data)
-  return message.code === -32022 && isRecord(value) && Array.isArray(value['supported'])
+  return message.code === -32020 || message.code === -32021 || isVersionError(message)
 }
 
 function discovered(message: ResultMessage): BackendIdentity | undefined {

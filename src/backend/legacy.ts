@@ -21,6 +21,7 @@ import {
   announcedChanges,
   changedLists,
   isForeignProgress,
+  isVersionError,
   progressTokenOf,
   retarget,
   withClientToken,
@@ -80,7 +81,12 @@ export function createLegacySpeaker(channel: Channel, session: LegacySession, po
     const id = ports.nextId()
     const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params}}}`
     const answer = await exchange({
-      ...{ text, id, era: 'legacy', headers, signal, onRequest: answerRequest },
+      text,
+      id,
+      era: 'legacy',
+      headers,
+      signal,
+      onRequest: answerRequest,
       onNotification: (notification) => {
         onChange?.(notification.method)
         return undefined
@@ -108,8 +114,13 @@ export function createLegacySpeaker(channel: Channel, session: LegacySession, po
         return out.send(withClientToken(notification, clientToken))
       }
       const answer = await exchange({
-        ...{ id, era: 'legacy', headers, signal: request.signal, onRequest: answerRequest, onNotification },
         text: splice(message.text, legacyEdits(request, id, clientToken)),
+        id,
+        era: 'legacy',
+        headers,
+        signal: request.signal,
+        onRequest: answerRequest,
+        onNotification,
       })
       return toModernReply(answer.message, message.method)
     },
@@ -159,13 +170,12 @@ function isLostSession(error: ChannelError, headers: Readonly<Record<string, str
 
 /**
  * The same news as a JSON-RPC error, which the SDKs send without the id of the request: they did not look at it.
- * −32022 with the versions that are spoken instead comes from a modern server.
+ * A version error comes from a modern server.
  */
 function staleness(answer: Answer, headers: Readonly<Record<string, string>>): StaleSpeakerError | undefined {
   const { message, status } = answer
   if (message.kind !== 'error') return undefined
-  if (message.code === -32022 && member(member(message.error, 'data'), 'supported')?.kind === 'array')
-    return new StaleSpeakerError('era', 'no longer answers as a legacy server')
+  if (isVersionError(message)) return new StaleSpeakerError('era', 'no longer answers as a legacy server')
   if (headers['mcp-session-id'] === undefined) return undefined
   const isLost = status === 404 || (status === 400 && message.id === undefined)
   return isLost ? new StaleSpeakerError('session', `HTTP status ${status}`) : undefined

@@ -1,6 +1,6 @@
 import type { Notifications, Reply } from '../pipeline/call.ts'
 import type { Edit } from '../protocol/edit.ts'
-import { type JsonNode, type JsonObject, member, rawOf } from '../protocol/json.ts'
+import { type JsonNode, type JsonObject, member, rawOf, valueOf } from '../protocol/json.ts'
 import {
   type ErrorMessage,
   type NotificationMessage,
@@ -47,6 +47,15 @@ export class StaleSpeakerError extends Error {
     super(reason)
     this.stale = stale
   }
+}
+
+/** True for −32022 with the versions that are spoken instead, as its schema demands: only modern servers say that. */
+export function isVersionError(message: ErrorMessage): boolean {
+  if (message.code !== -32022) return false
+  const { data } = valueOf(message.text, message.error) as {
+    readonly data?: { readonly supported?: unknown } | null
+  }
+  return Array.isArray(data?.supported)
 }
 
 /** The raw progress token of a request, if it asks for progress. */
