@@ -2,6 +2,7 @@ import { type Edit, editMembers, splice } from '../protocol/edit.ts'
 import { type JsonObject, member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
 import {
   type ErrorMessage,
+  type Message,
   type NotificationMessage,
   type RequestMessage,
   type ResultMessage,
@@ -9,8 +10,8 @@ import {
   errorText,
 } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
-import { CACHEABLE_METHODS } from '../protocol/methods.ts'
-import type { Reply } from '../pipeline/call.ts'
+import { CACHEABLE_METHODS, type ListKind } from '../protocol/methods.ts'
+import type { Notifications, Reply } from '../pipeline/call.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
 import type { HttpChannel } from './http/channel.ts'
@@ -36,29 +37,84 @@ export interface LegacySession {
 
 /** Speaks a legacy revision (2024-11-05 … 2025-11-25) to a backend inside an initialised session. */
 export function createLegacySpeaker(channel: Channel, session: LegacySession, ports: SpeakerPorts): Speaker {
-  const { headers, identity } = session
-  let onChange: ((method: string) => void) | undefined
+  return new LegacySpeaker(channel, session, ports)
+}
 
-  const answerRequest = (request: RequestMessage): void => {
-    const id = rawOf(request.text, request.id)
-    const text =
-      request.method === 'ping'
-        ? `{"jsonrpc":"2.0","id":${id},"result":{}}`
-        : errorText(id, {
-            code: -32601,
-            message: `Method not found: the client declared no ${request.method}`,
-          })
-    channel.notify(text, headers).catch((error: unknown) => {
-      ports.log('debug', 'could not answer a request of the backend', {
-        backend: ports.backend,
-        reason: String(error),
-      })
-    })
+class LegacySpeaker implements Speaker {
+  readonly identity: BackendIdentity
+  readonly #channel: Channel
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #ports: SpeakerPorts
+  #onChange: ((method: string) => void) | undefined
+
+  constructor(channel: Channel, session: LegacySession, ports: SpeakerPorts) {
+    this.identity = session.identity
+    this.#channel = channel
+    this.#headers = session.headers
+    this.#ports = ports
   }
 
-  const exchange = async (request: Exchange): Promise<Answer> => {
+  async send(request: BackendRequest, out: Notifications): Promise<Reply> {
+    const id = this.#ports.nextId()
+    const { message, signal } = request
+    const clientToken = progressTokenOf(message.text, message.params)
+    const wantsLog = member(member(message.params, '_meta'), META.logLevel) !== undefined
+    const onNotification = (notification: NotificationMessage): Promise<void> | undefined => {
+      if (notification.method === 'notifications/message')
+        return wantsLog ? out.send(notification) : undefined
+      if (notification.method !== 'notifications/progress') return this.onMessage(notification)
+      if (clientToken === undefined || isForeignProgress(notification, id)) return undefined
+      return out.send(withClientToken(notification, clientToken))
+    }
+    const text = splice(message.text, legacyEdits(request, id, clientToken))
+    const answer = await this.#exchange({ text, id, signal, onNotification })
+    return toModernReply(answer.message, message.method)
+  }
+
+  async ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
+    const id = this.#ports.nextId()
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params}}}`
+    const onNotification = (notification: NotificationMessage): undefined => this.onMessage(notification)
+    const answer = await this.#exchange({ text, id, signal, onNotification })
+    return answer.message
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    await this.ask('ping', '', signal)
+  }
+
+  async watch(onListChanged: (kind: ListKind) => void, signal: AbortSignal): Promise<void> {
+    if (announcedChanges(this.identity.capabilities).length === 0) return
+    this.#onChange = (method) => changedLists(method).forEach(onListChanged)
+    if (!isHttp(this.#channel)) return
+    const onMessage = (message: Message): void => {
+      if (message.kind === 'notification') this.onMessage(message)
+      else if (message.kind === 'request') this.#answer(message)
+    }
     try {
-      const answer = await channel.exchange(request)
+      await this.#channel.listen(this.#headers, onMessage, signal)
+    } catch (error) {
+      // A server that offers no GET stream announces changes on the streams of calls, if at all.
+      if (!(error instanceof ChannelError && error.failure.kind === 'status')) throw error
+    }
+  }
+
+  onMessage(message: NotificationMessage): undefined {
+    this.#onChange?.(message.method)
+  }
+
+  async close(): Promise<void> {
+    if (isHttp(this.#channel) && this.#headers['mcp-session-id'] !== undefined)
+      await this.#channel.deleteSession(this.#headers)
+  }
+
+  async #exchange(
+    request: Pick<Exchange, 'text' | 'id' | 'signal' | 'onNotification'>,
+  ): Promise<Answer> {
+    const headers = this.#headers
+    try {
+      const onRequest = (asked: RequestMessage): void => this.#answer(asked)
+      const answer = await this.#channel.exchange({ ...request, era: 'legacy', headers, onRequest })
       const stale = staleness(answer, headers)
       if (stale !== undefined) throw stale
       return answer
@@ -68,97 +124,30 @@ export function createLegacySpeaker(channel: Channel, session: LegacySession, po
       throw error
     } finally {
       // Over HTTP a closed connection is no cancellation in this era; the pipe channel says it by itself.
-      if (request.signal.aborted && channel.transport === 'http') cancelExchange(request.id)
+      if (request.signal.aborted && this.#channel.transport === 'http') this.#cancel(request.id)
     }
   }
 
-  const cancelExchange = (id: string): void => {
+  #cancel(id: string): void {
     const text = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"cancelled"}}`
-    channel.notify(text, headers).catch(() => undefined)
+    this.#channel.notify(text, this.#headers).catch(() => undefined)
   }
 
-  const ask: Speaker['ask'] = async (method, params, signal) => {
-    const id = ports.nextId()
-    const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params}}}`
-    const answer = await exchange({
-      text,
-      id,
-      era: 'legacy',
-      headers,
-      signal,
-      onRequest: answerRequest,
-      onNotification: (notification) => {
-        onChange?.(notification.method)
-        return undefined
-      },
+  /** Answers a request of the backend: no capabilities were declared, so that only `ping` is to be expected. */
+  #answer(request: RequestMessage): void {
+    const id = rawOf(request.text, request.id)
+    const refusal = { code: -32601, message: `Method not found: the client declared no ${request.method}` }
+    const text =
+      request.method === 'ping' ? `{"jsonrpc":"2.0","id":${id},"result":{}}` : errorText(id, refusal)
+    this.#channel.notify(text, this.#headers).catch((error: unknown) => {
+      const fields = { backend: this.#ports.backend, reason: String(error) }
+      this.#ports.log('debug', 'could not answer a request of the backend', fields)
     })
-    return answer.message
-  }
-
-  return {
-    identity,
-    ask,
-    async send(request, out) {
-      const id = ports.nextId()
-      const { message } = request
-      const clientToken = progressTokenOf(message.text, message.params)
-      const wantsLog = member(member(message.params, '_meta'), META.logLevel) !== undefined
-      const onNotification = (notification: NotificationMessage): Promise<void> | undefined => {
-        if (notification.method === 'notifications/message')
-          return wantsLog ? out.send(notification) : undefined
-        if (notification.method !== 'notifications/progress') {
-          onChange?.(notification.method)
-          return undefined
-        }
-        if (clientToken === undefined || isForeignProgress(notification, id)) return undefined
-        return out.send(withClientToken(notification, clientToken))
-      }
-      const answer = await exchange({
-        text: splice(message.text, legacyEdits(request, id, clientToken)),
-        id,
-        era: 'legacy',
-        headers,
-        signal: request.signal,
-        onRequest: answerRequest,
-        onNotification,
-      })
-      return toModernReply(answer.message, message.method)
-    },
-    async ping(signal) {
-      await ask('ping', '', signal)
-    },
-    async watch(onListChanged, signal) {
-      if (announcedChanges(identity.capabilities).length === 0) return
-      onChange = (method) => changedLists(method).forEach(onListChanged)
-      if (!isHttp(channel)) return
-      const onMessage = (message: { readonly kind: string }): void => {
-        if (isNotification(message)) onChange?.(message.method)
-        else if (isRequest(message)) answerRequest(message)
-      }
-      try {
-        await channel.listen(headers, onMessage, signal)
-      } catch (error) {
-        // A server that offers no GET stream announces changes on the streams of calls, if at all.
-        if (!(error instanceof ChannelError && error.failure.kind === 'status')) throw error
-      }
-    },
-    onMessage: (message) => onChange?.(message.method),
-    async close() {
-      if (isHttp(channel) && headers['mcp-session-id'] !== undefined) await channel.deleteSession(headers)
-    },
   }
 }
 
 function isHttp(channel: Channel): channel is HttpChannel {
   return channel.transport === 'http'
-}
-
-function isNotification(message: { readonly kind: string }): message is NotificationMessage {
-  return message.kind === 'notification'
-}
-
-function isRequest(message: { readonly kind: string }): message is RequestMessage {
-  return message.kind === 'request'
 }
 
 /** 404 means that the session is gone (2025-11-25, basic/transports "Session Management"); some servers say 400. */
