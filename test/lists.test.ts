@@ -111,6 +111,18 @@ suite('272 tools of eight backends', () => {
   })
 })
 
+test('a cursor belongs to its route, even where both routes list the same', async (t) => {
+  const only = await modernServer(t, { tools: series(5) })
+  await using house = await gateway({ backends: { only }, gateway: { pageSize: 2, names: 'bare' } })
+  const all = await house.raw.modern('tools/list')
+  const one = await house.raw.modern('tools/list', {}, { route: 'only' })
+  assert.deepEqual(all.response.result?.tools, one.response.result?.tools)
+  const cursor = all.response.result?.nextCursor
+  assert.equal((await house.raw.modern('tools/list', { cursor })).response.error, undefined)
+  const crossed = await house.raw.modern('tools/list', { cursor }, { route: 'only' })
+  assert.equal(crossed.response.error?.code, -32602)
+})
+
 test('a cursor ends with the list that it was given for', async (t) => {
   const modern = await modernServer(t, { tools: series(5) })
   await using house = await gateway({ backends: { modern }, gateway: { pageSize: 2 } })
