@@ -1,11 +1,11 @@
-import type { HeaderLookup } from '../pipeline/call.ts'
+import type { HeaderLookup, Notifications, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { type Edit, splice } from '../protocol/edit.ts'
 import { encodeHeaderValue } from '../protocol/headers.ts'
 import { member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
-import { type NotificationMessage, type RequestMessage, type ResultMessage } from '../protocol/message.ts'
+import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
-import { nameParamOf } from '../protocol/methods.ts'
+import { type ListKind, nameParamOf } from '../protocol/methods.ts'
 import { buildParamHeaders } from '../protocol/param-headers.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
@@ -31,12 +31,81 @@ export function createModernSpeaker(
   identity: BackendIdentity,
   ports: SpeakerPorts,
 ): Speaker {
-  const overHttp = channel.transport === 'http'
-  let onChange: ((method: string) => void) | undefined
+  return new ModernSpeaker(channel, identity, ports)
+}
 
-  const exchange = async (request: Exchange): Promise<Answer> => {
+class ModernSpeaker implements Speaker {
+  readonly identity: BackendIdentity
+  readonly #channel: Channel
+  readonly #ports: SpeakerPorts
+  #onChange: ((method: string) => void) | undefined
+
+  constructor(channel: Channel, identity: BackendIdentity, ports: SpeakerPorts) {
+    this.identity = identity
+    this.#channel = channel
+    this.#ports = ports
+  }
+
+  async send(request: BackendRequest, out: Notifications): Promise<Reply> {
+    const id = this.#ports.nextId()
+    const { message, signal } = request
+    const clientToken = progressTokenOf(message.text, message.params)
+    const onNotification = (notification: NotificationMessage): Promise<void> | undefined => {
+      if (clientToken === undefined)
+        return isForeignProgress(notification, undefined) ? undefined : out.send(notification)
+      if (isForeignProgress(notification, id)) return undefined
+      return out.send(withClientToken(notification, clientToken))
+    }
+    const text = splice(message.text, modernEdits(request, id, clientToken))
+    const headers = this.#overHttp ? mirrorHeaders(request) : NO_HEADERS
+    const answer = await this.#exchange({ text, id, headers, signal, onNotification })
+    if (answer.message.kind === 'result') checkResultType(answer.message, message)
+    return answer.message
+  }
+
+  async ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
+    const { nextId, requestMeta } = this.#ports
+    const id = nextId()
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params === '' ? '' : `${params},`}"_meta":${requestMeta}}}`
+    const headers = this.#overHttp
+      ? { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': method }
+      : NO_HEADERS
+    const onNotification = (notification: NotificationMessage): undefined => this.onMessage(notification)
+    const answer = await this.#exchange({ text, id, headers, signal, onNotification })
+    return answer.message
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    await this.ask('server/discover', '', signal)
+  }
+
+  async watch(onListChanged: (kind: ListKind) => void, signal: AbortSignal): Promise<void> {
+    const kinds = announcedChanges(this.identity.capabilities)
+    if (kinds.length === 0) return
+    const filter = kinds.map((kind) => `"${kind}ListChanged":true`).join(',')
+    this.#onChange = (method) => changedLists(method).forEach(onListChanged)
     try {
-      const answer = await channel.exchange(request)
+      await this.ask('subscriptions/listen', `"notifications":{${filter}}`, signal)
+    } finally {
+      this.#onChange = undefined
+    }
+  }
+
+  onMessage(message: NotificationMessage): undefined {
+    this.#onChange?.(message.method)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  get #overHttp(): boolean {
+    return this.#channel.transport === 'http'
+  }
+
+  async #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer> {
+    try {
+      const answer = await this.#channel.exchange({ ...request, era: 'modern', onRequest: ignore })
       if (isOfOtherEra(answer)) throw otherEra(`HTTP status ${answer.status}`)
       return answer
     } catch (error) {
@@ -44,68 +113,10 @@ export function createModernSpeaker(
       throw error
     }
   }
-
-  const ask: Speaker['ask'] = async (method, params, signal) => {
-    const id = ports.nextId()
-    const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params === '' ? '' : `${params},`}"_meta":${ports.requestMeta}}}`
-    const answer = await exchange({
-      text,
-      id,
-      era: 'modern',
-      headers: overHttp ? { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': method } : NO_HEADERS,
-      signal,
-      onNotification: (notification) => {
-        onChange?.(notification.method)
-        return undefined
-      },
-      onRequest: () => undefined,
-    })
-    return answer.message
-  }
-
-  return {
-    identity,
-    ask,
-    async send(request, out) {
-      const id = ports.nextId()
-      const { message } = request
-      const clientToken = progressTokenOf(message.text, message.params)
-      const onNotification = (notification: NotificationMessage): Promise<void> | undefined => {
-        if (clientToken === undefined)
-          return isForeignProgress(notification, undefined) ? undefined : out.send(notification)
-        if (isForeignProgress(notification, id)) return undefined
-        return out.send(withClientToken(notification, clientToken))
-      }
-      const answer = await exchange({
-        text: splice(message.text, modernEdits(request, id, clientToken)),
-        id,
-        era: 'modern',
-        headers: overHttp ? mirrorHeaders(request) : NO_HEADERS,
-        signal: request.signal,
-        onNotification,
-        onRequest: () => undefined,
-      })
-      if (answer.message.kind === 'result') checkResultType(answer.message, message)
-      return answer.message
-    },
-    async ping(signal) {
-      await ask('server/discover', '', signal)
-    },
-    async watch(onListChanged, signal) {
-      const kinds = announcedChanges(identity.capabilities)
-      if (kinds.length === 0) return
-      const filter = kinds.map((kind) => `"${kind}ListChanged":true`).join(',')
-      onChange = (method) => changedLists(method).forEach(onListChanged)
-      try {
-        await ask('subscriptions/listen', `"notifications":{${filter}}`, signal)
-      } finally {
-        onChange = undefined
-      }
-    },
-    onMessage: (message) => onChange?.(message.method),
-    close: () => Promise.resolve(),
-  }
 }
+
+/** Modern servers send no requests. */
+function ignore(): void {}
 
 function modernEdits(request: BackendRequest, id: string, clientToken: string | undefined): readonly Edit[] {
   const edits = retarget(request, id)
