@@ -27,11 +27,14 @@ export interface BackendIdentity {
   readonly instructions: string | undefined
 }
 
-/** `connecting`: not known yet. `up`: the last contact worked. `down`: it did not; `reason` says why. */
+/**
+ * `connecting`: not known yet. `up`: the last contact worked. `down`: it did not; `reason` says why, and `detail`
+ * says more to the operator alone.
+ */
 export type BackendCondition =
   | { readonly state: 'connecting' }
   | { readonly state: 'up' }
-  | { readonly state: 'down'; readonly reason: string }
+  | { readonly state: 'down'; readonly reason: string; readonly detail?: string | undefined }
 
 /** The state of a backend for the operator. */
 export interface BackendStatus {

@@ -35,8 +35,12 @@ export interface Answer {
 /** Messages of a backend that belong to no exchange, and the end of the channel itself. */
 export interface ChannelEvents {
   onMessage(message: Message): void
-  /** The process ended or the pipe broke. HTTP channels have no end. */
-  onEnd(reason: string): void
+  /**
+   * The process ended or the pipe broke. HTTP channels have no end.
+   *
+   * @param detail for the operator alone: it may hold anything that the process wrote
+   */
+  onEnd(reason: string, detail?: string): void
 }
 
 /** Why an exchange failed below JSON-RPC. */

@@ -60,7 +60,7 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
 function overStdio(config: StdioBackendConfig, ports: BackendPorts): Transport {
   const supervisor = createStdioSupervisor(config, ports, {
     onMessage: (message) => link.onMessage(message),
-    onEnd: (reason) => link.onEnd(reason),
+    onEnd: (reason, detail) => link.onEnd(reason, detail),
   })
   const link: Link = createLink(config, () => supervisor.channel(), ports)
   return { link, restarts: () => supervisor.status().restarts, close: () => supervisor.close() }

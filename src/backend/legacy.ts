@@ -108,9 +108,7 @@ class LegacySpeaker implements Speaker {
       await this.#channel.deleteSession(this.#headers)
   }
 
-  async #exchange(
-    request: Pick<Exchange, 'text' | 'id' | 'signal' | 'onNotification'>,
-  ): Promise<Answer> {
+  async #exchange(request: Pick<Exchange, 'text' | 'id' | 'signal' | 'onNotification'>): Promise<Answer> {
     const headers = this.#headers
     try {
       const onRequest = (asked: RequestMessage): void => this.#answer(asked)

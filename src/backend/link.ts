@@ -42,7 +42,7 @@ export interface Link {
   /** To be called with messages of the channel that belong to no exchange. */
   onMessage(message: Message): void
   /** To be called when the channel ended. */
-  onEnd(reason: string): void
+  onEnd(reason: string, detail?: string): void
   close(): Promise<void>
 }
 
@@ -67,6 +67,10 @@ const EVERY_LIST: readonly ListKind[] = ['tools', 'prompts', 'resources', 'resou
 /** Creates the link; it begins to connect when first used. */
 export function createLink(config: LinkConfig, openChannel: OpenChannel, ports: BackendPorts): Link {
   return new BackendLink(config, openChannel, ports)
+}
+
+function downCondition(reason: string, detail: string | undefined): BackendCondition {
+  return detail === undefined ? { state: 'down', reason } : { state: 'down', reason, detail }
 }
 
 /** An answer that does not fit the era; silence, refused connections and overload say nothing about it. */
@@ -150,10 +154,10 @@ class BackendLink implements Link {
     if (message.kind === 'notification') this.#speaker?.onMessage(message)
   }
 
-  onEnd(reason: string): void {
+  onEnd(reason: string, detail?: string): void {
     if (this.#closing.signal.aborted) return
     this.#speaker = undefined
-    this.#down(reason)
+    this.#down(reason, detail)
   }
 
   async close(): Promise<void> {
@@ -326,18 +330,17 @@ class BackendLink implements Link {
     this.#state = { ...this.#state, condition: { state: 'up' }, since: this.#ports.clock.wallTime() }
   }
 
-  #down(reason: string): void {
+  #down(reason: string, detail?: string): void {
     if (this.#closing.signal.aborted) return
     const { condition } = this.#state
-    if (condition.state !== 'down') {
-      this.#state = {
-        ...this.#state,
-        condition: { state: 'down', reason },
-        since: this.#ports.clock.wallTime(),
-      }
-      this.#ports.log('warn', 'backend is down', { backend: this.#config.name, reason })
-    } else if (condition.reason !== reason)
-      this.#state = { ...this.#state, condition: { state: 'down', reason } }
+    if (condition.state === 'down') {
+      // What the process said last stays known while it cannot be started again.
+      this.#state = { ...this.#state, condition: downCondition(reason, detail ?? condition.detail) }
+    } else {
+      const since = this.#ports.clock.wallTime()
+      this.#state = { ...this.#state, condition: downCondition(reason, detail), since }
+      this.#ports.log('warn', 'backend is down', { backend: this.#config.name, reason, detail })
+    }
     this.#scheduleRetry()
   }
 

@@ -81,7 +81,7 @@ export async function openAdmin(
 }
 
 /** The document of `GET /api/v1/status`. */
-export function statusDocument(
+function statusDocument(
   gateway: Gateway,
   about: { readonly url: string; readonly startedAt: string },
 ): object {
@@ -90,6 +90,14 @@ export function statusDocument(
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
     backends: gateway.report().map(backendDocument),
   }
+}
+
+/** Why a backend is down, as the operator may read it. */
+export function reasonFor(condition: {
+  readonly reason: string
+  readonly detail?: string | undefined
+}): string {
+  return condition.detail === undefined ? condition.reason : `${condition.reason}: ${condition.detail}`
 }
 
 /** One backend for machines. */
@@ -102,7 +110,7 @@ export function backendDocument(backend: BackendReport): object {
     version: identity?.version ?? null,
     eraSince: backend.eraSince === undefined ? null : new Date(backend.eraSince).toISOString(),
     state: condition.state,
-    reason: condition.state === 'down' ? condition.reason : null,
+    reason: condition.state === 'down' ? reasonFor(condition) : null,
     since: new Date(backend.since).toISOString(),
     tools: backend.tools ?? null,
     readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),

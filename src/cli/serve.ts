@@ -4,7 +4,7 @@ import { requireConfig } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
 import { createLog } from './log.ts'
 import type { ServeOptions } from './options.ts'
-import { backendDocument, openAdmin, surround } from './running.ts'
+import { backendDocument, openAdmin, reasonFor, surround } from './running.ts'
 import { duration, oneLine, paint, table } from './text.ts'
 
 /** Milliseconds that slow backends get before the gateway says that it is ready without them. */
@@ -90,6 +90,6 @@ function condition(backend: BackendReport): string {
     case 'connecting':
       return 'still connecting'
     case 'down':
-      return `down: ${oneLine(backend.condition.reason, 200)}`
+      return `down: ${oneLine(reasonFor(backend.condition), 200)}`
   }
 }

@@ -296,14 +296,15 @@ describe('a process that does not read', { timeout: 30_000 }, () => {
 })
 
 describe('the end', { timeout: 30_000 }, () => {
-  test('rejects what is under way with how the process ended and its last words', async (t) => {
+  test('rejects what is under way with how the process ended, and tells its last words to the operator alone', async (t) => {
     const { channel, events } = await open(t)
     const never = failureOf(channel.exchange(exchangeOf('never')))
     const died = failureOf(channel.exchange(exchangeOf('die')))
-    const reason = 'The process exited with code 3: Error: boom'
+    const reason = 'The process exited with code 3'
     assert.deepEqual(await died, { kind: 'broken', reason })
     assert.deepEqual(await never, { kind: 'broken', reason })
     assert.equal(await events.ended, reason)
+    assert.equal(events.detail(), 'Error: boom')
     assert.deepEqual(await failureOf(channel.exchange(exchangeOf('echo'))), { kind: 'unreachable', reason })
     await assert.rejects(channel.notify('{"jsonrpc":"2.0","method":"x"}', {}), ChannelError)
   })

@@ -53,10 +53,10 @@ export async function openStdioChannel(
     exchanges.failAll(failureOf)
     return true
   }
-  const broke = (reason: string): void => {
+  const broke = (reason: string, detail?: string): void => {
     if (!end(reason)) return
     void process.stop()
-    events.onEnd(reason)
+    events.onEnd(reason, detail)
   }
   const brokeSoon = (reason: string): void => void clock.after(LAST_WORDS, () => broke(reason))
   const read = createReader(config.name, ports, {
@@ -75,7 +75,7 @@ export async function openStdioChannel(
     end: () => brokeSoon('The process closed its output'),
   })
   process.stdin.on('error', () => brokeSoon('The process closed its input'))
-  void process.exited.then(({ reason }) => broke(reason))
+  void process.exited.then(({ reason, detail }) => broke(reason, detail))
 
   const ended = (): ChannelError => new ChannelError({ kind: 'unreachable', reason: over ?? '' })
   return {

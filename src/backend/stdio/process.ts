@@ -13,6 +13,8 @@ import { waitUntil } from './wait.ts'
 export interface ProcessExit {
   /** A sentence for people: exit code or signal, and the last line of standard error. */
   readonly reason: string
+  /** The last line of standard error: for the operator alone, it may hold anything. */
+  readonly detail: string | undefined
 }
 
 /** A running server process. */
@@ -61,8 +63,7 @@ export async function startProcess(config: StdioBackendConfig, ports: StdioPorts
         cancel()
         child.off('close', finish)
         stderr.end()
-        const last = stderr.lastLine()
-        resolve({ reason: last === undefined ? `The process ${how}` : `The process ${how}: ${last}` })
+        resolve({ reason: `The process ${how}`, detail: stderr.lastLine() })
       }
       // A grandchild may hold the pipes open for ever.
       const cancel = ports.clock.after(DRAIN, finish)

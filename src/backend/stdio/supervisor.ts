@@ -103,9 +103,9 @@ async function startLife(
   try {
     return await openStdioChannel(config, ports, {
       onMessage: (message) => to.events.onMessage(message),
-      onEnd: (reason) => {
+      onEnd: (reason, detail) => {
         to.ended(reason, ports.clock.now() - startedAt)
-        to.events.onEnd(reason)
+        to.events.onEnd(reason, detail)
       },
     })
   } catch (error) {
