@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, describe, test } from 'node:test'
+import { announce, createToken } from './announcement.ts'
+import { type AdminListener, listenAdmin } from './server.ts'
+
+async function setUp(t: TestContext): Promise<{ readonly admin: AdminListener; ready: boolean }> {
+  const state = { ready: false }
+  const admin = await listenAdmin(
+    { listen: { host: '127.0.0.1', port: 0 } },
+    { token: 'right', status: () => ({ backends: [] }), isReady: () => state.ready },
+  )
+  t.after(() => admin.close())
+  return Object.assign(state, { admin })
+}
+
+const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } })
+
+describe('the admin listener', () => {
+  test('shows the status to who has the token', async (t) => {
+    const { admin } = await setUp(t)
+    const answer = await fetch(`${admin.url}/api/v1/status`, bearer('right'))
+    assert.equal(answer.status, 200)
+    assert.equal(answer.headers.get('cache-control'), 'no-store')
+    assert.deepEqual(await answer.json(), { backends: [] })
+  })
+
+  test('shows nothing to anybody else, not even what exists', async (t) => {
+    const { admin } = await setUp(t)
+    for (const path of ['/api/v1/status', '/metrics', '/', '/nothing']) {
+      for (const init of [{}, bearer(''), bearer('wrong'), bearer('right '.repeat(2)), bearer('righ')]) {
+        const answer = await fetch(admin.url + path, init)
+        assert.equal(answer.status, 401, path)
+        assert.equal(answer.headers.get('www-authenticate'), 'Bearer')
+        assert.ok(!(await answer.text()).includes('backends'))
+      }
+    }
+    assert.equal((await fetch(`${admin.url}/nothing`, bearer('right'))).status, 404)
+    const basic = { headers: { authorization: 'Basic right' } }
+    assert.equal((await fetch(`${admin.url}/api/v1/status`, basic)).status, 401)
+  })
+
+  test('says to probes whether it lives and is ready, without a token', async (t) => {
+    const state = await setUp(t)
+    const { url } = state.admin
+    assert.equal((await fetch(`${url}/healthz`)).status, 200)
+    assert.equal((await fetch(`${url}/readyz`)).status, 503)
+    state.ready = true
+    assert.equal((await fetch(`${url}/readyz?verbose`)).status, 200)
+  })
+
+  test('serves no page of a browser and nothing but GET', async (t) => {
+    const { admin } = await setUp(t)
+    const headers = { authorization: 'Bearer right', origin: 'http://localhost' }
+    assert.equal((await fetch(`${admin.url}/api/v1/status`, { headers })).status, 403)
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+      assert.equal((await fetch(`${admin.url}/api/v1/status`, { ...bearer('right'), method })).status, 405)
+    }
+  })
+
+  test('says why it cannot be bound, and ends open connections when it closes', async (t) => {
+    const { admin } = await setUp(t)
+    const port = Number(new URL(admin.url).port)
+    const ports = { token: 'x', status: () => ({}), isReady: () => true }
+    await assert.rejects(listenAdmin({ listen: { host: '127.0.0.1', port } }, ports), { code: 'EADDRINUSE' })
+    const socket = connect(port, '127.0.0.1')
+    await new Promise((resolve) => void socket.once('connect', resolve))
+    socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n')
+    await new Promise((resolve) => void socket.once('data', resolve))
+    const ended = new Promise((resolve) => void socket.once('close', resolve))
+    socket.on('error', () => undefined)
+    await admin.close()
+    await ended
+  })
+})
+
+describe('an announcement', () => {
+  const facts = { url: 'http://127.0.0.1:1/mcp', admin: 'http://127.0.0.1:2', token: 't', pid: 4711 }
+
+  test('is for the user alone, complete at once, and taken back', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'toolgate-'))
+    t.after(() => rm(folder, { recursive: true }))
+    const takeBack = await announce(folder, facts)
+    const file = join(folder, 'gateways', '4711.json')
+    assert.deepEqual(JSON.parse(await readFile(file, 'utf8')), facts)
+    assert.equal((await stat(file)).mode & 0o777, 0o600)
+    assert.equal((await stat(join(folder, 'gateways'))).mode & 0o777, 0o700)
+    await takeBack()
+    await takeBack()
+    assert.deepEqual(await readdir(join(folder, 'gateways')), [])
+  })
+
+  test('has a token that nobody guesses', () => {
+    const tokens = new Set(Array.from({ length: 100 }, createToken))
+    assert.equal(tokens.size, 100)
+    for (const token of tokens) assert.match(token, /^[\w-]{43}$/)
+  })
+})
