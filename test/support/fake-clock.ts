@@ -12,9 +12,9 @@ export interface FakeClock extends Clock {
 }
 
 /** Wall-clock time at which every fake clock starts (milliseconds since the epoch). */
-export const FAKE_EPOCH: number = Date.UTC(2026, 10, 22)
+const FAKE_EPOCH: number = Date.UTC(2026, 10, 22)
 
-/** A clock that stands still until it is advanced. Starts at 0 and {@link FAKE_EPOCH}. */
+/** A clock that stands still until it is advanced. Starts at 0 and midnight UTC of 22 November 2026. */
 export function createFakeClock(): FakeClock {
   let now = 0
   let timers: readonly { readonly at: number; readonly action: () => void }[] = []

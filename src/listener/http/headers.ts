@@ -12,8 +12,9 @@ export function headerReader(request: IncomingMessage): HeaderReader {
 }
 
 /** What the client takes as an answer; one that says nothing takes both. */
-export function acceptableOf(accept: string | undefined): Acceptable {
-  if (accept === undefined) return { json: true, events: true }
+export function acceptableOf(header: string | undefined): Acceptable {
+  if (header === undefined) return { json: true, events: true }
+  const accept = header.toLowerCase()
   const any = accept.includes('*/*')
   return {
     json: any || accept.includes('application/json') || accept.includes('application/*'),

@@ -1,6 +1,13 @@
 import { GatewayError } from '../../errors.ts'
-import { toRefusal } from '../../filters/rescue.ts'
-import type { Downstream, Notifications, Principal, Route } from '../../pipeline/call.ts'
+import { type Outcome, toRefusal } from '../../filters/rescue.ts'
+import {
+  type Call,
+  type Downstream,
+  type Notifications,
+  type Principal,
+  type Route,
+  noNotifications,
+} from '../../pipeline/call.ts'
 import { member, rawOf, stringOf, valueOf } from '../../protocol/json.ts'
 import {
   type NotificationMessage,
@@ -41,9 +48,8 @@ export interface OpenedSession {
   readonly replyText: string
 }
 
-const LOG_LEVELS: ReadonlySet<string> = new Set([
-  ...['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'],
-])
+/** 2025-11-25, server/utilities/logging "Log Levels". */
+const LOG_LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
 
 /**
  * Opens a session: `initialize` is answered with what `server/discover` says (2025-11-25, basic/lifecycle).
@@ -57,7 +63,7 @@ export async function openSession(
 ): Promise<OpenedSession> {
   const requested = stringOf(initialize.text, member(initialize.params, 'protocolVersion'))
   const info = member(initialize.params, 'clientInfo')
-  const session = createSession(owner, ports, {
+  const session = new ClientSession(owner, ports, {
     version: negotiateLegacyVersion(requested),
     clientInfo: info?.kind === 'object' ? rawOf(initialize.text, info) : undefined,
   })
@@ -82,106 +88,102 @@ interface Negotiated {
   readonly clientInfo: string | undefined
 }
 
-function createSession(
-  owner: SessionOwner & { readonly id: string },
-  ports: ListenerPorts,
-  negotiated: Negotiated,
-): LegacySession & { discover(initialize: RequestMessage): Promise<Discovered> } {
-  const calls = new Map<string, AbortController>()
-  const downstream: Downstream = {
-    era: 'legacy',
-    version: negotiated.version,
-    transport: owner.transport,
-    session: owner.id,
+class ClientSession implements LegacySession {
+  readonly id: string
+  readonly owner: SessionOwner
+  readonly version: string
+  readonly #ports: ListenerPorts
+  readonly #downstream: Downstream
+  /** Calls in flight, by raw id. */
+  readonly #calls = new Map<string, AbortController>()
+  #facts: SessionFacts
+
+  constructor(owner: SessionOwner & { readonly id: string }, ports: ListenerPorts, negotiated: Negotiated) {
+    const { version, clientInfo } = negotiated
+    this.id = owner.id
+    this.owner = owner
+    this.version = version
+    this.#ports = ports
+    this.#downstream = { era: 'legacy', version, transport: owner.transport, session: owner.id }
+    this.#facts = { clientInfo, logLevel: undefined }
   }
-  let facts: SessionFacts = { clientInfo: negotiated.clientInfo, logLevel: undefined }
 
-  const call = (
-    message: RequestMessage,
-    signal: AbortSignal,
-    out: Notifications,
-  ): ReturnType<ListenerPorts['answer']> =>
-    ports.answer(
-      {
-        message: toModernRequest(message, facts),
-        method: message.method,
-        route: owner.route,
-        principal: owner.principal,
-        downstream,
-        headers: undefined,
-        signal,
-      },
-      out,
-    )
+  get inFlight(): number {
+    return this.#calls.size
+  }
 
-  const carryOut = async (message: RequestMessage, out: Notifications): Promise<string> => {
-    const id = rawOf(message.text, message.id)
-    if (calls.has(id))
-      throw new GatewayError(
-        'INVALID_REQUEST',
-        `A request with the id ${id.slice(0, 64)} is in flight already`,
-      )
-    const controller = new AbortController()
-    calls.set(id, controller)
+  async handle(message: RequestMessage, out: Notifications): Promise<string> {
     try {
-      const outcome = await call(message, controller.signal, out)
+      if (message.method === 'ping') return emptyResult(message)
+      if (message.method === 'logging/setLevel') return this.#setLevel(message)
+      if (message.method === 'initialize')
+        throw new GatewayError('INVALID_REQUEST', 'The session is initialized already')
+      return await this.#carryOut(message, out)
+    } catch (error) {
+      return errorText(rawOf(message.text, message.id), toRefusal(error, this.#ports.log).error)
+    }
+  }
+
+  notify(message: NotificationMessage): void {
+    if (message.method !== 'notifications/cancelled') return
+    const requestId = member(message.params, 'requestId')
+    if (requestId === undefined) return
+    const reason = new GatewayError('CANCELLED', 'The client cancelled the call')
+    this.#calls.get(rawOf(message.text, requestId))?.abort(reason)
+  }
+
+  close(reason: GatewayError): void {
+    this.#calls.forEach((controller) => controller.abort(reason))
+  }
+
+  /** What `server/discover` says, for the answer to `initialize`. */
+  async discover(initialize: RequestMessage): Promise<Discovered> {
+    const id = rawOf(initialize.text, initialize.id)
+    const discover = parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"server/discover"}`)
+    if (discover.kind !== 'request') throw new TypeError('Not a request')
+    const outcome = await this.#answer(discover, new AbortController().signal, noNotifications)
+    if (outcome.kind === 'result') return readDiscovered(valueOf(outcome.text, outcome.result))
+    const message = outcome.kind === 'refusal' ? outcome.error.message : outcome.message
+    const isUnknown = outcome.kind === 'refusal' && outcome.status === 404
+    throw new GatewayError(isUnknown ? 'UNKNOWN_BACKEND' : 'INTERNAL', message)
+  }
+
+  async #carryOut(message: RequestMessage, out: Notifications): Promise<string> {
+    const id = rawOf(message.text, message.id)
+    if (this.#calls.has(id)) {
+      const problem = `A request with the id ${id.slice(0, 64)} is in flight already`
+      throw new GatewayError('INVALID_REQUEST', problem)
+    }
+    const controller = new AbortController()
+    this.#calls.set(id, controller)
+    try {
+      const outcome = await this.#answer(message, controller.signal, out)
       return outcome.kind === 'refusal' ? errorText(id, outcome.error) : legacyReplyText(outcome, id)
     } finally {
-      calls.delete(id)
+      this.#calls.delete(id)
     }
   }
 
-  const setLevel = (message: RequestMessage): string => {
+  #answer(message: RequestMessage, signal: AbortSignal, out: Notifications): Promise<Outcome> {
+    const call: Call = {
+      message: toModernRequest(message, this.#facts),
+      method: message.method,
+      route: this.owner.route,
+      principal: this.owner.principal,
+      downstream: this.#downstream,
+      headers: undefined,
+      signal,
+    }
+    return this.#ports.answer(call, out)
+  }
+
+  #setLevel(message: RequestMessage): string {
     const level = stringOf(message.text, member(message.params, 'level'))
-    if (level === undefined || !LOG_LEVELS.has(level)) {
-      throw new GatewayError('INVALID_PARAMS', `"params.level" must be one of ${[...LOG_LEVELS].join(', ')}`)
+    if (level === undefined || !LOG_LEVELS.includes(level)) {
+      throw new GatewayError('INVALID_PARAMS', `"params.level" must be one of ${LOG_LEVELS.join(', ')}`)
     }
-    facts = { ...facts, logLevel: level }
+    this.#facts = { ...this.#facts, logLevel: level }
     return emptyResult(message)
-  }
-
-  return {
-    id: owner.id,
-    owner,
-    version: negotiated.version,
-    get inFlight() {
-      return calls.size
-    },
-    async handle(message, out) {
-      try {
-        if (message.method === 'ping') return emptyResult(message)
-        if (message.method === 'logging/setLevel') return setLevel(message)
-        if (message.method === 'initialize')
-          throw new GatewayError('INVALID_REQUEST', 'The session is initialized already')
-        return await carryOut(message, out)
-      } catch (error) {
-        return errorText(rawOf(message.text, message.id), toRefusal(error, ports.log).error)
-      }
-    },
-    notify(message) {
-      if (message.method !== 'notifications/cancelled') return
-      const requestId = member(message.params, 'requestId')
-      if (requestId === undefined) return
-      calls
-        .get(rawOf(message.text, requestId))
-        ?.abort(new GatewayError('CANCELLED', 'The client cancelled the call'))
-    },
-    close: (reason) => calls.forEach((controller) => controller.abort(reason)),
-    async discover(initialize) {
-      const discover = parseMessage(
-        `{"jsonrpc":"2.0","id":${rawOf(initialize.text, initialize.id)},"method":"server/discover"}`,
-      )
-      if (discover.kind !== 'request') throw new TypeError('Not a request')
-      const outcome = await call(discover, new AbortController().signal, { send: () => undefined })
-      if (outcome.kind !== 'result') {
-        const message = outcome.kind === 'refusal' ? outcome.error.message : outcome.message
-        throw new GatewayError(
-          outcome.kind === 'refusal' && outcome.status === 404 ? 'UNKNOWN_BACKEND' : 'INTERNAL',
-          message,
-        )
-      }
-      return readDiscovered(valueOf(outcome.text, outcome.result))
-    },
   }
 }
 
