@@ -10,7 +10,7 @@ export interface Edit {
 /** Applies edits that do not overlap; everything outside their spans stays as it was. Order of insertions at one place is kept. */
 export function splice(source: string, edits: readonly Edit[]): string {
   if (edits.length === 0) return source
-  const ordered = edits.length === 1 ? edits : edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
+  const ordered = inOrder(edits) ? edits : edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
   let result = ''
   let from = 0
   for (const edit of ordered) {
@@ -18,6 +18,16 @@ export function splice(source: string, edits: readonly Edit[]): string {
     from = edit.end
   }
   return result + source.slice(from)
+}
+
+/** Edits are mostly made in the order of the text. */
+function inOrder(edits: readonly Edit[]): boolean {
+  let last = 0
+  for (const { start, end } of edits) {
+    if (start < last) return false
+    last = end
+  }
+  return true
 }
 
 /** New raw JSON per key; undefined removes the member. */
@@ -35,7 +45,11 @@ export function editMembers(object: JsonObject, changes: MemberChanges): readonl
 }
 
 /** The usual case: nothing is there yet of what is set. */
-function additions(object: JsonObject, members: readonly JsonMember[], changes: MemberChanges): readonly Edit[] | undefined {
+function additions(
+  object: JsonObject,
+  members: readonly JsonMember[],
+  changes: MemberChanges,
+): readonly Edit[] | undefined {
   let text = ''
   for (const key in changes) {
     for (const entry of members) if (entry.key === key) return undefined
@@ -52,7 +66,11 @@ function quoted(key: string): string {
   return /^[\w./-]+$/.test(key) ? `"${key}"` : JSON.stringify(key)
 }
 
-function generalEdits(object: JsonObject, members: readonly JsonMember[], changes: MemberChanges): readonly Edit[] {
+function generalEdits(
+  object: JsonObject,
+  members: readonly JsonMember[],
+  changes: MemberChanges,
+): readonly Edit[] {
   const edits: Edit[] = []
   const missing = new Set(Object.keys(changes))
   const removed = members.map((entry) => {

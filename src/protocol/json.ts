@@ -116,7 +116,7 @@ export function scanJson(source: string, limits: ScanLimits = {}): JsonNode {
   openKeyCount = 0
   try {
     skipSpace()
-    const node = scanValue(0, detail > 0)
+    const node = scanValue(0, detail > 0, true)
     skipSpace()
     if (at < text.length) fail('Unexpected text after the JSON value')
     return node
@@ -139,37 +139,44 @@ function skipSpace(): void {
   }
 }
 
-function scanValue(depth: number, kept: boolean): JsonNode {
+/** Stands for a scalar that nobody will look at: deep values are checked, not kept. */
+const UNWANTED: JsonScalar = { kind: 'null', start: 0, end: 0 }
+
+/**
+ * @param kept whether members or items of the value are kept
+ * @param wanted whether the value itself is
+ */
+function scanValue(depth: number, kept: boolean, wanted: boolean): JsonNode {
+  const start = at
   switch (text.charCodeAt(at)) {
     case OPEN_BRACE:
       return scanObject(depth, kept)
     case OPEN_BRACKET:
       return scanArray(depth, kept)
-    case QUOTE: {
-      const start = at
+    case QUOTE:
       skipString()
-      return { kind: 'string', start, end: at }
-    }
+      return wanted ? { kind: 'string', start, end: at } : UNWANTED
     case 0x74:
-      return scanWord('true', 'boolean')
+      skipWord('true')
+      return wanted ? { kind: 'boolean', start, end: at } : UNWANTED
     case 0x66:
-      return scanWord('false', 'boolean')
+      skipWord('false')
+      return wanted ? { kind: 'boolean', start, end: at } : UNWANTED
     case 0x6e:
-      return scanWord('null', 'null')
+      skipWord('null')
+      return wanted ? { kind: 'null', start, end: at } : UNWANTED
     default:
-      return scanNumber()
+      skipNumber()
+      return wanted ? { kind: 'number', start, end: at } : UNWANTED
   }
 }
 
-function scanWord(word: string, kind: 'boolean' | 'null'): JsonScalar {
+function skipWord(word: string): void {
   if (!text.startsWith(word, at)) fail('Unexpected character')
-  const start = at
   at += word.length
-  return { kind, start, end: at }
 }
 
-function scanNumber(): JsonScalar {
-  const start = at
+function skipNumber(): void {
   if (text.charCodeAt(at) === MINUS) at++
   if (text.charCodeAt(at) === ZERO) at++
   else skipDigits()
@@ -184,7 +191,6 @@ function scanNumber(): JsonScalar {
     if (sign === PLUS || sign === MINUS) at++
     skipDigits()
   }
-  return { kind: 'number', start, end: at }
 }
 
 function skipDigits(): void {
@@ -312,7 +318,7 @@ function scanObject(depth: number, kept: boolean): JsonObject {
     if (text.charCodeAt(at) !== COLON) fail('Expected ":"')
     at++
     skipSpace()
-    const value = scanValue(depth + 1, keptBelow || key === '_meta')
+    const value = scanValue(depth + 1, keptBelow || key === '_meta', kept)
     members?.push({ key, start: keyStart, value })
     skipSpace()
     const next = text.charCodeAt(at)
@@ -339,7 +345,7 @@ function scanArray(depth: number, kept: boolean): JsonArray {
     return { kind: 'array', start, end: at, escapedKeys: false, items }
   }
   for (;;) {
-    const item = scanValue(depth + 1, keptBelow)
+    const item = scanValue(depth + 1, keptBelow, kept)
     items?.push(item)
     skipSpace()
     const next = text.charCodeAt(at)

@@ -50,7 +50,10 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, clock: Cl
     if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
     else reject(new GatewayError('PARSE_ERROR', 'Parse error: the body is not valid UTF-8'))
   })
-  request.on('close', () => fail(new GatewayError('CANCELLED', 'The connection ended before the body did')))
+  request.on('close', () => {
+    // Comes after every body too: an error is only made where it is one.
+    if (!done) fail(new GatewayError('CANCELLED', 'The connection ended before the body did'))
+  })
   return promise
 }
 

@@ -5,6 +5,7 @@ import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
 import { rawOf } from '../../protocol/json.ts'
 import { checkModernNotification, checkModernRequest } from '../../protocol/ladder.ts'
 import type { NotificationMessage, RequestMessage } from '../../protocol/message.ts'
+import { MODERN_VERSION } from '../../protocol/versions.ts'
 import { type ModernWriter, modernWriter, statusOf } from '../modern-reply.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { type Acceptable, createResponder } from './responder.ts'
@@ -72,10 +73,13 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
   }
 }
 
+/** Nearly every modern client: made once, not for every call. */
+const LATEST: Downstream = { era: 'modern', version: MODERN_VERSION, transport: 'http', session: undefined }
+
 function downstreamOf(message: RequestMessage, request: IncomingMessage): Downstream | GatewayError {
   try {
     const version = checkModernRequest(message, headerReader(request))
-    return { era: 'modern', version, transport: 'http', session: undefined }
+    return version === LATEST.version ? LATEST : { ...LATEST, version }
   } catch (error) {
     if (error instanceof GatewayError) return error
     throw error

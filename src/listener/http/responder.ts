@@ -53,64 +53,75 @@ const NO_HEADERS: Readonly<Record<string, string>> = {}
 
 /** Creates the responder of one exchange. */
 export function createResponder(response: ServerResponse, ports: ResponderPorts): Responder {
-  let streaming = false
-  let ended = false
-  let waiting = 0
-  let drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
-  let cancelKeepAlive: (() => void) | undefined
+  return new PostResponder(response, ports)
+}
 
-  const onDrain = (): void => {
-    waiting = 0
-    drained?.resolve()
-    drained = undefined
+class PostResponder implements Responder {
+  readonly #response: ServerResponse
+  readonly #ports: ResponderPorts
+  #streaming = false
+  #ended = false
+  #waiting = 0
+  #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+  #cancelKeepAlive: (() => void) | undefined
+
+  constructor(response: ServerResponse, ports: ResponderPorts) {
+    this.#response = response
+    this.#ports = ports
   }
-  const keepAlive = (): void => {
-    cancelKeepAlive = ports.clock.after(KEEP_ALIVE, () => {
-      if (ended || response.destroyed) return
-      if (drained === undefined) response.write(SSE_KEEP_ALIVE)
-      keepAlive()
-    })
+
+  event(text: string): Promise<void> | undefined {
+    const { accept, queue, onOverflow } = this.#ports
+    if (this.#ended || this.#response.destroyed || !accept.events) return undefined
+    if (!this.#streaming) this.#open()
+    if (this.#response.write(encodeSse(text))) return undefined
+    this.#waiting++
+    if (this.#waiting > queue)
+      onOverflow(new GatewayError('SLOW_CONSUMER', `The client left ${queue} messages unread`))
+    this.#drained ??= Promise.withResolvers<void>()
+    return this.#drained.promise
   }
-  const open = (): void => {
-    streaming = true
-    response.writeHead(200, {
+
+  end(status: number, text: string, headers?: Readonly<Record<string, string>>): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#cancelKeepAlive?.()
+    if (this.#response.destroyed) return
+    if (!this.#streaming && (this.#ports.accept.json || status !== 200)) {
+      return writeJson(this.#response, status, text, headers)
+    }
+    if (!this.#streaming) this.#open()
+    this.#cancelKeepAlive?.()
+    this.#response.end(encodeSse(text))
+  }
+
+  #open(): void {
+    this.#streaming = true
+    this.#response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache, no-transform',
       // Reverse proxies such as nginx would hold events back (2026-07-28, basic/transports/streamable-http).
       'x-accel-buffering': 'no',
     })
-    response.on('drain', onDrain)
-    response.on('close', () => {
-      cancelKeepAlive?.()
-      onDrain()
+    this.#response.on('drain', () => this.#onDrain())
+    this.#response.on('close', () => {
+      this.#cancelKeepAlive?.()
+      this.#onDrain()
     })
-    keepAlive()
+    this.#keepAlive()
   }
 
-  return {
-    event(text) {
-      if (ended || response.destroyed || !ports.accept.events) return undefined
-      if (!streaming) open()
-      if (response.write(encodeSse(text))) return undefined
-      waiting++
-      if (waiting > ports.queue) {
-        ports.onOverflow(new GatewayError('SLOW_CONSUMER', `The client left ${ports.queue} messages unread`))
-      }
-      drained ??= Promise.withResolvers<void>()
-      return drained.promise
-    },
-    end(status, text, headers) {
-      if (ended) return
-      ended = true
-      cancelKeepAlive?.()
-      if (response.destroyed) return
-      if (streaming) return void response.end(encodeSse(text))
-      if (!ports.accept.json && status === 200) {
-        open()
-        cancelKeepAlive?.()
-        return void response.end(encodeSse(text))
-      }
-      writeJson(response, status, text, headers)
-    },
+  #onDrain(): void {
+    this.#waiting = 0
+    this.#drained?.resolve()
+    this.#drained = undefined
+  }
+
+  #keepAlive(): void {
+    this.#cancelKeepAlive = this.#ports.clock.after(KEEP_ALIVE, () => {
+      if (this.#ended || this.#response.destroyed) return
+      if (this.#drained === undefined) this.#response.write(SSE_KEEP_ALIVE)
+      this.#keepAlive()
+    })
   }
 }
