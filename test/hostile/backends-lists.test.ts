@@ -35,8 +35,8 @@ before(async () => {
   bad = await rawBackend(good(MODERN))
   other = await rawBackend(good(MODERN))
   gateway = await startGateway({
-    backends: { bad: { url: bad.url, timeout: '5s' }, good: other.url },
-    gateway: { listDeadline: '300ms', staleFor: '0s', limits: { reply: '16MiB', listEntries: 1000 } },
+    backends: { bad: { url: bad.url, timeout: '15s' }, good: other.url },
+    gateway: { listDeadline: '15s', staleFor: '0s', limits: { reply: '16MiB', listEntries: 1000 } },
   })
 })
 after(async () => {
@@ -79,7 +79,7 @@ describe('a list that cannot be used', () => {
         title: 'pages without end',
         behaviour: ({ id, body }, reply) =>
           reply.json(response(id, `"result":{${CACHE},"tools":[],"nextCursor":"${cursorOf(body) + 1}"}`)),
-        reason: /more than 1000 pages|has not answered yet/,
+        reason: /more than 1000 pages/,
       },
       {
         title: 'a cursor again and again',
@@ -172,15 +172,23 @@ describe('a list that cannot be used', () => {
 
 describe('a list that does not come', () => {
   test('is shown as it was, and its backend is named', async () => {
+    assert.ok(bad !== undefined && other !== undefined)
     await recovered()
+    const hurried = await startGateway({
+      backends: { bad: bad.url, good: other.url },
+      gateway: { listDeadline: '100ms' },
+    })
     behave(except('tools/list', () => undefined, MODERN))
-    const [answer, call] = await Promise.all([list(), roundTrip(port(), modernCall('bad_echo'))])
+    const [listed, call] = await Promise.all([
+      roundTrip(hurried.port, modernRequest('tools/list')),
+      roundTrip(hurried.port, modernCall('bad_echo')),
+    ])
+    const answer = answerOf(listed)
     assert.match(call.body, /"served"/)
     assert.deepEqual(toolNames(answer), ['bad_echo', 'good_echo'])
     assert.deepEqual(away(answer), { bad: { listed: 'stale', reason: 'has not answered yet' } })
     assert.equal(answer.result?.['ttlMs'], 0)
-    await bad?.stop()
-    await bad?.restart()
+    await hurried.close()
     await recovered()
   })
 })

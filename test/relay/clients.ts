@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import { META, type TestGateway, legacyClient, modernHeaders } from '../hostile/support/gateway.ts'
+import { type TestGateway, legacyClient, modernHeaders } from '../hostile/support/gateway.ts'
 import { messagesOf, roundTrip } from '../hostile/support/wire.ts'
 
 /** A client that sends a text as it is and yields the texts of every message that answers it. */
@@ -81,6 +81,3 @@ function createLines(output: PassThrough): () => Promise<string> {
     return line === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(line)
   }
 }
-
-/** Members that a modern `_meta` needs, without braces. */
-export const MODERN_MEMBERS: string = META.slice(1, -1)

@@ -90,8 +90,14 @@ const numbers = fc.oneof(
 
 /** Characters in every way of writing them. */
 const PIECES = [
-  ...['a', 'Z', ' ', '/', 'é', '😀', '\u2028', '\u007f', '\uFFFD', '}', ']', ',', ':', 'data: ', "'"],
-  ...String.raw`\/ \" \\ \n \b \r\n \u0041 \u0000 \u00e9 \uD83D\uDE00 \udfff \u2028`.split(' '),
+  ...String.raw`a Z / é 😀 } ] , : ' \/ \" \\ \n \b \r\n \u0041 \u0000 \u00e9 \uD83D\uDE00 \udfff \u2028`.split(
+    ' ',
+  ),
+  ' ',
+  'data: ',
+  '\u2028',
+  '\u007f',
+  '\uFFFD',
 ]
 
 const strings = fc.array(fc.constantFrom(...PIECES), { maxLength: 6 }).map((pieces) => `"${pieces.join('')}"`)

@@ -18,7 +18,7 @@ export interface TestConfig {
 }
 
 /** Builds a gateway from settings; nothing listens yet. */
-export function buildGateway(settings: TestConfig): {
+function buildGateway(settings: TestConfig): {
   readonly gateway: Gateway
   readonly log: readonly string[]
 } {

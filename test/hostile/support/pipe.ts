@@ -4,9 +4,9 @@ import { type AddressInfo, type Socket, createServer } from 'node:net'
 /** The life of one process: what it writes is what the test writes. */
 export interface PipeProcess {
   readonly socket: Socket
-  write(bytes: string | Uint8Array): void
+  readonly write: (bytes: string | Uint8Array) => void
   /** Ends the process. */
-  exit(): void
+  readonly exit: () => void
 }
 
 /** Takes a line that a process was given. */
