@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import { createFakeClock, settled } from '../../test/support/fake-clock.ts'
 import { untilAborted } from '../../test/support/scripted.ts'
@@ -136,6 +137,24 @@ describe('a stale session', () => {
     assert.equal(await ask(), 'result', 'the next call finds it mended')
   })
 
+  test('that is reported late does not end the session that came after it', async () => {
+    const { script } = forgetful()
+    const late = Promise.withResolvers<void>()
+    const { channel, ask } = setUp(script, { era: 'legacy' })
+    await ask()
+    const lost = (): Promise<never> => fail({ kind: 'status', status: 404, body: '' })
+    let asked = 0
+    channel.script = (method, exchange) => {
+      if (method === 'initialize' || ++asked > 2) return script(method, exchange)
+      return asked === 1 ? lost() : late.promise.then(lost)
+    }
+    const both = [ask(), ask()]
+    await both[0]
+    late.resolve()
+    await both[1]
+    assert.equal(channel.methods.filter((method) => method === 'initialize').length, 2)
+  })
+
   test('makes every list suspect: what was announced meanwhile is lost', async () => {
     const { script, forget } = forgetful()
     const { changes, ask } = setUp(script, { era: 'legacy' })
@@ -228,6 +247,20 @@ describe('a backend that is away', () => {
     assert.equal(link.state.condition.state, 'up')
     assert.ok(changes.includes('tools'))
     assert.equal(clock.pending, 0)
+  })
+
+  test('is asked for one sign of life at a time', async () => {
+    const { clock, channel, ask } = setUp(modernServer(), { timeout: 60_000 })
+    await ask()
+    channel.script = (_method, exchange) => untilAborted(exchange.signal)
+    for (let call = 0; call < 5; call++) {
+      const caller = new AbortController()
+      const hanging = assert.rejects(ask(caller.signal), { code: 'BACKEND_TIMEOUT' })
+      caller.abort(new GatewayError('BACKEND_TIMEOUT', 'slow'))
+      await hanging
+      await clock.advance(8000)
+    }
+    assert.equal(channel.methods.filter((method) => method === 'server/discover').length, 1 + 1)
   })
 
   test('that is only slow stays up', async () => {
@@ -399,6 +432,11 @@ describe('watching', () => {
     assert.ok(again.changes.includes('tools'), 'what was announced meanwhile is lost')
     assert.equal(changes.length, 0)
     await again.clock.advance(600_000)
+    const stream = again.channel.requests.at(-1)?.signal
+    assert.ok(
+      stream !== undefined && getEventListeners(stream, 'abort').length < 5,
+      'pauses leave no listeners',
+    )
     await Promise.all([link.close(), again.link.close()])
     await settled()
     assert.equal(clock.pending + again.clock.pending, 0)

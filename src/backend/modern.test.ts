@@ -82,6 +82,15 @@ describe('a request of a client, as a modern backend gets it', () => {
     })
   })
 
+  test('has no header for a known parameter that its body lacks, whatever the client sent', async () => {
+    const { channel, speaker, out } = setUp(echo)
+    const text = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a_list","arguments":{}}}'
+    const paramHeaders = [{ header: 'mcp-param-region', path: ['region'], type: 'string' as const }]
+    const target = { kind: 'one', backend: 'a', name: 'list', paramHeaders } as const
+    await speaker.send(sending(text, { headers: { 'mcp-param-region': 'forged' }, target }), out)
+    assert.ok(!Object.hasOwn(channel.requests[0]?.headers ?? {}, 'mcp-param-region'))
+  })
+
   test('has no headers on a pipe', async () => {
     const { channel, speaker, out } = setUp(echo, 'stdio')
     await speaker.send(
