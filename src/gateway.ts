@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { createBackend } from './backend/create.ts'
+import type { BackendPorts } from './backend/ports.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
 import type { Config } from './config/types.ts'
 import { authorize } from './filters/authorize.ts'
@@ -18,7 +19,7 @@ import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
 import { merge } from './routing/merge.ts'
 import { route } from './routing/route.ts'
-import { createSealer, randomKey } from './seal/seal.ts'
+import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -71,6 +72,7 @@ interface Parts {
   readonly backends: ReadonlyMap<string, Backend>
   readonly catalog: Catalog
   readonly meter: Meter
+  readonly sealer: Sealer
 }
 
 /** Builds a gateway. Nothing is connected or bound before `ready` and `listen`. */
@@ -78,7 +80,8 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const clock = ports.clock ?? systemClock
   const log = ports.log ?? silentLog
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
-  const backends = createBackends(config, ports, { clock, log })
+  const sealer = createSealer(randomKey())
+  const backends = createBackends(config, ports, { clock, log, sealer })
   const catalog = createCatalog([...backends.values()], {
     clock,
     log,
@@ -87,15 +90,22 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     staleFor: config.gateway.staleFor,
     fetchTimeout: timeouts(config),
   })
-  const parts: Parts = { config, clock, log, backends, catalog, meter: { inFlight: 0, total: 0, refused: 0 } }
+  const parts: Parts = {
+    config,
+    clock,
+    log,
+    backends,
+    catalog,
+    sealer,
+    meter: { inFlight: 0, total: 0, refused: 0 },
+  }
   return new RunningGateway(parts, serverInfo)
 }
 
 /** The life of every call, outermost first. */
 function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, backends, catalog, meter } = parts
+  const { config, clock, log, backends, catalog, meter, sealer } = parts
   const { pageSize, listDeadline, limits } = config.gateway
-  const sealer = createSealer(randomKey())
   // One backend: bounded in time, then sent.
   const one = timeout(timeouts(config), clock)(forward(backends, catalog))
   // Several backends: asked together, merged, with their own deadline.
@@ -116,10 +126,10 @@ function timeouts(config: Config): (backend: string) => number {
 function createBackends(
   config: Config,
   ports: GatewayPorts,
-  time: { readonly clock: Clock; readonly log: Log },
+  shared: Pick<BackendPorts, 'clock' | 'log' | 'sealer'>,
 ): ReadonlyMap<string, Backend> {
   const backendPorts = {
-    ...time,
+    ...shared,
     random: ports.random ?? Math.random,
     clientInfo: { name: config.gateway.name, version: ports.version },
     limits: config.gateway.limits,

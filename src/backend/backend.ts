@@ -1,4 +1,4 @@
-import type { HeaderLookup, Notifications, Reply } from '../pipeline/call.ts'
+import type { Downstream, HeaderLookup, Notifications, Principal, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { Era } from '../protocol/versions.ts'
@@ -12,6 +12,9 @@ export interface BackendRequest {
   readonly target: OneTarget
   /** The name or URI as the client wrote it; differs from the target's where the gateway renames. */
   readonly exposedName: string | undefined
+  /** Whose request it is: what sessions and waiting calls are bound to. */
+  readonly principal: Principal
+  readonly downstream: Downstream
   /** Headers of the client's request; only unknown `Mcp-Param-*` are passed on. */
   readonly headers: HeaderLookup | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */

@@ -25,6 +25,8 @@ function sending(text: string, over: Partial<BackendRequest> = {}): BackendReque
     message: requestOf(text),
     target,
     exposedName: 'a_list',
+    principal: { id: 'alice', anonymous: false },
+    downstream: { era: 'modern', version: '2026-07-28', transport: 'http', session: undefined },
     headers: undefined,
     signal: LIVE,
     ...over,

@@ -1,6 +1,7 @@
 import type { LimitsConfig } from '../config/types.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import type { Sealer } from '../seal/seal.ts'
 import { type Implementation, META } from '../protocol/meta.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import type { ChildLedger, HostProcess } from './stdio/ports.ts'
@@ -14,6 +15,8 @@ export interface BackendPorts {
   /** How the gateway introduces itself to backends. */
   readonly clientInfo: Implementation
   readonly limits: LimitsConfig
+  /** Seals what crosses requests, such as the state of a call that waits for input. */
+  readonly sealer: Sealer
   /** The process the gateway runs in, as far as child processes concern it. */
   readonly host: HostProcess
   /** Keeps account of child processes beyond the life of the gateway; undefined keeps none. */

@@ -55,6 +55,18 @@ const common = {
     ...textSchema('^\\d+(ms|s|m|h)$'),
     description: 'How long one exchange may take, from sending to the end of the answer.',
   }).prefault('30s'),
+  isolation: choice(
+    ['shared', 'principal', 'session'],
+    'Who shares a session or process of a legacy or stdio backend.',
+  ).prefault('principal'),
+  interactive: choice(
+    ['concurrent', 'serial'],
+    'Whether interactive calls of one session run side by side or one at a time.',
+  ).prefault('concurrent'),
+  maxSessions: leaf((found) => parseCount(found, 1, 100_000), {
+    anyOf: [{ type: 'integer', minimum: 1, maximum: 100_000 }, textSchema('^\\d+$')],
+    description: 'Sessions or processes of this backend at once.',
+  }).prefault(100),
 }
 
 /** RFC 9110 §5.6.2. */

@@ -22,6 +22,8 @@ const problems = (text: string, env = {}): readonly string[] => {
   return result.ok ? [] : result.problems.map(formatProblem)
 }
 
+const SESSIONS = { isolation: 'principal', interactive: 'concurrent', maxSessions: 100 } as const
+
 test('a backend that is a string is its URL, and everything else has a default', () => {
   assert.deepEqual(config('backends: { github: "http://127.0.0.1:8001/mcp" }'), {
     gateway: {
@@ -33,6 +35,7 @@ test('a backend that is a string is its URL, and everything else has a default',
       staleFor: 600_000,
       drain: 10_000,
       sessionIdle: 1_800_000,
+      sse: false,
       allowedOrigins: [],
       allowedHosts: [],
       stateDir: undefined,
@@ -45,6 +48,9 @@ test('a backend that is a string is its URL, and everything else has a default',
         sessions: 10_000,
         queue: 256,
         listEntries: 10_000,
+        parked: 100,
+        parkTime: 600_000,
+        streams: 100,
       },
     },
     admin: { listen: { host: '127.0.0.1', port: 9901 } },
@@ -56,6 +62,7 @@ test('a backend that is a string is its URL, and everything else has a default',
         url: 'http://127.0.0.1:8001/mcp',
         era: 'auto',
         timeout: 30_000,
+        ...SESSIONS,
         headers: {},
         connections: 128,
       },
@@ -87,6 +94,7 @@ log: { level: debug, format: json }
       cwd: '/etc/mcp/data',
       era: 'auto',
       timeout: 120_000,
+      ...SESSIONS,
     },
     {
       name: 'database',
@@ -94,6 +102,7 @@ log: { level: debug, format: json }
       url: 'https://db.example.com/mcp',
       era: 'legacy',
       timeout: 30_000,
+      ...SESSIONS,
       headers: { Authorization: 'Bearer secret' },
       connections: 128,
     },
@@ -106,6 +115,7 @@ log: { level: debug, format: json }
       cwd: '/etc/mcp',
       era: 'auto',
       timeout: 30_000,
+      ...SESSIONS,
     },
   ])
 })
@@ -146,7 +156,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a backend',
     'backends:\n  a:\n    url: http://a\n    timeot: 30s',
     [
-      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, timeout, headers, connections; did you mean timeout?',
+      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, timeout, isolation, interactive, maxSessions, headers, connections; did you mean timeout?',
     ],
   ],
   [

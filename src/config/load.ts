@@ -127,7 +127,15 @@ function toConfig({ gateway, backends, admin, log }: FileSettings, dir: string):
 
 function toBackend(name: string, backend: FileSettings['backends'][string], dir: string): BackendConfig {
   if (typeof backend === 'string') {
-    const defaults = { era: 'auto', timeout: 30_000, headers: {}, connections: 128 } as const
+    const defaults = {
+      era: 'auto',
+      timeout: 30_000,
+      isolation: 'principal',
+      interactive: 'concurrent',
+      maxSessions: 100,
+      headers: {},
+      connections: 128,
+    } as const
     return { name, transport: 'http', url: backend, ...defaults }
   }
   return backend.transport === 'http'

@@ -52,6 +52,9 @@ const limits = section(
     sessions: count('Legacy client sessions at once.', 1_000_000).prefault(10_000),
     queue: count('Notifications that may wait for a client that does not read.', 1_000_000).prefault(256),
     listEntries: count('Entries that one backend may list per kind.', 1_000_000).prefault(10_000),
+    parked: count('Calls that may wait for input of their clients, per principal.', 1_000_000).prefault(100),
+    parkTime: duration('How long a call waits for input of its client.', 1).prefault('10m'),
+    streams: count('Open subscriptions and legacy streams per principal.', 1_000_000).prefault(100),
   },
   'What one peer can make the gateway do at most.',
 )
@@ -75,6 +78,10 @@ const gateway = section(
     staleFor: duration('How long the last known definitions of a dead backend stay listed.').prefault('10m'),
     drain: duration('How long calls in flight may take to finish at shutdown.').prefault('10s'),
     sessionIdle: duration('Silence after which a legacy client session expires.', 1).prefault('30m'),
+    sse: z
+      .boolean()
+      .prefault(false)
+      .meta({ description: 'Serve clients of the old HTTP+SSE transport (2024-11-05) too, at /sse.' }),
     allowedOrigins: z.array(origin).prefault([]).meta({ description: 'Browser origins that may call.' }),
     allowedHosts: z
       .array(hostValue)

@@ -6,6 +6,15 @@ export type NamePolicy = 'prefix' | 'conflict' | 'bare'
 /** Which era a backend speaks; `auto` finds out as the specification says. */
 export type EraSetting = 'auto' | 'modern' | 'legacy'
 
+/**
+ * Who shares a session (legacy) or process (stdio) of a backend: everybody, one principal, or one client session.
+ * Anonymous clients are told apart by their session, where they have one.
+ */
+export type Isolation = 'shared' | 'principal' | 'session'
+
+/** Whether interactive calls of one session of a backend run side by side, or one at a time. */
+export type Interactive = 'concurrent' | 'serial'
+
 /** Sizes and counts that bound what one peer can make the gateway do. */
 export interface LimitsConfig {
   /** Largest request body in bytes. Default 4 MiB. */
@@ -24,6 +33,12 @@ export interface LimitsConfig {
   readonly queue: number
   /** Entries that one backend may list per kind. Default 10,000. */
   readonly listEntries: number
+  /** Calls that may wait for input of their clients, per principal. Default 100. */
+  readonly parked: number
+  /** Milliseconds that a call waits for input of its client. Default 10 min. */
+  readonly parkTime: number
+  /** Open subscriptions and legacy streams per principal. Default 100. */
+  readonly streams: number
 }
 
 /** An address to listen on. */
@@ -53,6 +68,8 @@ export interface GatewaySettings {
   readonly sessionIdle: number
   /** Browser origins that may call; loopback origins always may while the gateway listens on loopback. */
   readonly allowedOrigins: readonly string[]
+  /** Whether clients of the HTTP+SSE transport of 2024-11-05 are served too, at `/sse`. Default false. */
+  readonly sse: boolean
   /** Further values of `Host` that are accepted. */
   readonly allowedHosts: readonly string[]
   /** Folder for the admin token and the list of child processes; undefined means the user's state folder. */
@@ -66,6 +83,12 @@ export interface BackendCommon {
   readonly era: EraSetting
   /** Milliseconds for one exchange, from sending to the end of the answer. Default 30 s. */
   readonly timeout: number
+  /** Default `principal`. */
+  readonly isolation: Isolation
+  /** Default `concurrent`. */
+  readonly interactive: Interactive
+  /** Sessions or processes of this backend at once. Default 100. */
+  readonly maxSessions: number
 }
 
 /** A backend reached over Streamable HTTP. */

@@ -21,7 +21,9 @@ export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog
     const backend = backends.get(target.backend)
     if (backend === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`)
     const { message, headers, signal } = call
-    return backend.send({ message, target, exposedName: exposedNameOf(call), headers, signal }, out)
+    const { principal, downstream } = call
+    const exposedName = exposedNameOf(call)
+    return backend.send({ message, target, exposedName, principal, downstream, headers, signal }, out)
   }
   return async (call, out) => {
     const { target } = call.permit

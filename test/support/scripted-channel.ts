@@ -13,6 +13,7 @@ import type { Clock } from '../../src/pipeline/clock.ts'
 import { member, stringOf } from '../../src/protocol/json.ts'
 import type { Message } from '../../src/protocol/message.ts'
 import { requestOf, result, rpcError, untilAborted } from './scripted.ts'
+import { createSealer, randomKey } from '../../src/seal/seal.ts'
 
 /** What the other end of a channel does with a request: an answer, a failure below JSON-RPC, or silence. */
 export type Script = (method: string, exchange: Exchange) => Promise<Answer>
@@ -135,7 +136,11 @@ export function backendPorts(clock: Clock, log: Log = silentLog): BackendPorts {
       sessions: 100,
       queue: 100,
       listEntries: 1000,
+      parked: 10,
+      parkTime: 60_000,
+      streams: 10,
     },
+    sealer: createSealer(randomKey()),
     host: new Proxy({} as BackendPorts['host'], { get: unused }),
     children: undefined,
   }
