@@ -61,11 +61,9 @@ test('an error is rendered with its code, its advice and the data that the speci
       outcome: 'unknown',
       code: 'BACKEND_UNAVAILABLE',
       retryable: false,
-      ...{
-        hint: ERRORS.BACKEND_UNAVAILABLE.hint,
-        backend: 'a',
-        retryAfterMs: 1500,
-      },
+      hint: ERRORS.BACKEND_UNAVAILABLE.hint,
+      backend: 'a',
+      retryAfterMs: 1500,
     },
   })
   assert.ok(!JSON.stringify(error.toRpcError()).includes('secret'))

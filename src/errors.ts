@@ -46,17 +46,19 @@ export interface ErrorRow {
   readonly hint: string
 }
 
-const row = (
+type Row = readonly [
   status: number,
   rpcCode: number,
   source: ErrorSource,
-  retryable: boolean,
+  retryable: 'retryable' | 'final',
   hint: string,
-): ErrorRow => ({
+]
+
+const row = (...[status, rpcCode, source, retryable, hint]: Row): ErrorRow => ({
   status,
   rpcCode,
   source,
-  retryable,
+  retryable: retryable === 'retryable',
   hint,
 })
 
@@ -65,77 +67,83 @@ const row = (
  * the specification gives them (2026-07-28, basic/index "Error Codes"); the gateway's own lie above −32000.
  */
 export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
-  PARSE_ERROR: row(400, -32700, 'downstream', false, 'Send one JSON-RPC message as valid UTF-8 JSON.'),
-  INVALID_REQUEST: row(400, -32600, 'downstream', false, 'Send one JSON-RPC 2.0 request or notification.'),
-  INVALID_PARAMS: row(400, -32602, 'downstream', false, 'Correct the parameters named in the message.'),
-  METHOD_NOT_FOUND: row(404, -32601, 'downstream', false, 'Ask server/discover which features are served.'),
-  HEADER_MISMATCH: row(400, -32020, 'downstream', false, 'Send MCP headers that agree with the body.'),
-  UNSUPPORTED_VERSION: row(400, -32022, 'downstream', false, 'Use one of the versions in data.supported.'),
-  UNKNOWN_TOOL: row(400, -32602, 'downstream', false, 'Ask tools/list for the names that exist.'),
-  UNKNOWN_NAME: row(400, -32602, 'downstream', false, 'Ask the matching list method for what exists.'),
+  PARSE_ERROR: row(400, -32700, 'downstream', 'final', 'Send one JSON-RPC message as valid UTF-8 JSON.'),
+  INVALID_REQUEST: row(400, -32600, 'downstream', 'final', 'Send one JSON-RPC 2.0 request or notification.'),
+  INVALID_PARAMS: row(400, -32602, 'downstream', 'final', 'Correct the parameters named in the message.'),
+  METHOD_NOT_FOUND: row(404, -32601, 'downstream', 'final', 'Ask server/discover which features are served.'),
+  HEADER_MISMATCH: row(400, -32020, 'downstream', 'final', 'Send MCP headers that agree with the body.'),
+  UNSUPPORTED_VERSION: row(400, -32022, 'downstream', 'final', 'Use one of the versions in data.supported.'),
+  UNKNOWN_TOOL: row(400, -32602, 'downstream', 'final', 'Ask tools/list for the names that exist.'),
+  UNKNOWN_NAME: row(400, -32602, 'downstream', 'final', 'Ask the matching list method for what exists.'),
   UNKNOWN_BACKEND: row(
     404,
     -31004,
     'downstream',
-    false,
+    'final',
     'Use /mcp or /mcp/<backend> with a configured backend.',
   ),
-  UNKNOWN_PATH: row(404, -31004, 'downstream', false, 'Use /mcp or /mcp/<backend>.'),
-  METHOD_NOT_ALLOWED: row(405, -31005, 'downstream', false, 'POST JSON-RPC messages to this URL.'),
+  UNKNOWN_PATH: row(404, -31004, 'downstream', 'final', 'Use /mcp or /mcp/<backend>.'),
+  METHOD_NOT_ALLOWED: row(405, -31005, 'downstream', 'final', 'POST JSON-RPC messages to this URL.'),
   ORIGIN_FORBIDDEN: row(
     403,
     -31003,
     'downstream',
-    false,
+    'final',
     'Add the origin to gateway.allowedOrigins if it is yours.',
   ),
   HOST_FORBIDDEN: row(
     403,
     -31003,
     'downstream',
-    false,
+    'final',
     'Add the host to gateway.allowedHosts if it is yours.',
   ),
-  UNSUPPORTED_MEDIA_TYPE: row(415, -31015, 'downstream', false, 'Send Content-Type: application/json.'),
-  NOT_ACCEPTABLE: row(406, -31006, 'downstream', false, 'Accept application/json and text/event-stream.'),
-  BODY_TOO_LARGE: row(413, -31013, 'downstream', false, 'Send less, or raise gateway.limits.body.'),
-  BODY_TIMEOUT: row(408, -31008, 'downstream', true, 'Send the whole body in time.'),
-  SESSION_REQUIRED: row(400, -32600, 'downstream', false, 'Send initialize first, then its Mcp-Session-Id.'),
-  SESSION_NOT_FOUND: row(404, -31044, 'downstream', false, 'Start a new session with initialize.'),
-  FORBIDDEN: row(403, -31403, 'downstream', false, 'Ask the operator for the permission.'),
-  TOO_MANY: row(503, -31053, 'gateway', true, 'Try again in a moment.'),
-  CANCELLED: row(499, -31099, 'downstream', false, 'The caller cancelled this call.'),
-  DRAINING: row(503, -31053, 'gateway', true, 'The gateway is shutting down; connect again.'),
+  UNSUPPORTED_MEDIA_TYPE: row(415, -31015, 'downstream', 'final', 'Send Content-Type: application/json.'),
+  NOT_ACCEPTABLE: row(406, -31006, 'downstream', 'final', 'Accept application/json and text/event-stream.'),
+  BODY_TOO_LARGE: row(413, -31013, 'downstream', 'final', 'Send less, or raise gateway.limits.body.'),
+  BODY_TIMEOUT: row(408, -31008, 'downstream', 'retryable', 'Send the whole body in time.'),
+  SESSION_REQUIRED: row(
+    400,
+    -32600,
+    'downstream',
+    'final',
+    'Send initialize first, then its Mcp-Session-Id.',
+  ),
+  SESSION_NOT_FOUND: row(404, -31044, 'downstream', 'final', 'Start a new session with initialize.'),
+  FORBIDDEN: row(403, -31403, 'downstream', 'final', 'Ask the operator for the permission.'),
+  TOO_MANY: row(503, -31053, 'gateway', 'retryable', 'Try again in a moment.'),
+  CANCELLED: row(499, -31099, 'downstream', 'final', 'The caller cancelled this call.'),
+  DRAINING: row(503, -31053, 'gateway', 'retryable', 'The gateway is shutting down; connect again.'),
   BACKEND_TIMEOUT: row(
     504,
     -31504,
     'upstream',
-    false,
+    'final',
     'Raise the timeout of the backend if the work takes longer.',
   ),
   BACKEND_UNAVAILABLE: row(
     502,
     -31502,
     'upstream',
-    true,
+    'retryable',
     'See `toolgate status` for the state of the backend.',
   ),
   BACKEND_PROTOCOL: row(
     502,
     -31520,
     'upstream',
-    false,
+    'final',
     'The backend broke the protocol; see the gateway log.',
   ),
   BACKEND_AUTH: row(
     502,
     -31521,
     'upstream',
-    false,
+    'final',
     'The operator has to give the gateway credentials for it.',
   ),
-  SLOW_CONSUMER: row(503, -31054, 'downstream', false, 'Read the response stream faster.'),
-  INTERNAL: row(500, -32603, 'gateway', false, 'This is a bug in the gateway; please report it.'),
+  SLOW_CONSUMER: row(503, -31054, 'downstream', 'final', 'Read the response stream faster.'),
+  INTERNAL: row(500, -32603, 'gateway', 'final', 'This is a bug in the gateway; please report it.'),
 }
 
 /** What is known about a gateway error beyond its code and message. */

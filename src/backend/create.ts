@@ -51,6 +51,7 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
   const channel = createHttpChannel(config, {
     clock: ports.clock,
     maxReplyBytes: ports.limits.reply,
+    maxDepth: ports.limits.depth,
     userAgent: `${ports.clientInfo.name}/${ports.clientInfo.version}`,
   })
   const link = createLink(config, () => Promise.resolve(channel), ports)

@@ -78,7 +78,7 @@ interface Page {
 
 function readPage(message: ResultMessage, kind: ListKind): Page {
   // Messages are scanned down to their result: entries lie deeper.
-  const scanned = parseMessage(message.text, { detail: 3 })
+  const scanned = parseMessage(message.text, { detail: 3, maxDepth: Infinity })
   const list = scanned.kind === 'result' ? member(scanned.result, kind) : undefined
   const { result } = message
   if (list?.kind !== 'array') return fail(`answered without a list of ${kind}`)

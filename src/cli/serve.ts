@@ -23,15 +23,12 @@ export async function serveCommand(io: Io, options: ServeOptions): Promise<numbe
   const url = `http://${host}:${listener.port}/mcp`
   const admin = await openAdmin(io, { gateway, stateDir, config, url }, log)
   const stopped = io.signal.aborted ? Promise.resolve() : once(io.signal, 'abort')
-  const ready = gateway.ready(READY_DEADLINE).then(() => {
-    if (io.signal.aborted) return
-    const backends = gateway.report()
-    if (options.json)
-      io.stdout.write(
-        `${JSON.stringify({ event: 'ready', url, admin: admin?.url ?? null, backends: backends.map(backendDocument) })}\n`,
-      )
-    else io.stdout.write(banner(io, { url, admin: admin?.url, backends }))
-  })
+  const ready = gateway.ready(READY_DEADLINE)
+  await Promise.race([ready, stopped])
+  if (!io.signal.aborted) {
+    const started = { url, admin: admin?.url, backends: gateway.report() }
+    io.stdout.write(options.json ? readyLine(started) : banner(io, started))
+  }
   await stopped
   if (!options.json) io.stderr.write('Stopping: calls in flight may finish.\n')
   await gateway.close()
@@ -59,6 +56,11 @@ interface Started {
   readonly url: string
   readonly admin: string | undefined
   readonly backends: readonly BackendReport[]
+}
+
+/** What a program wants to know at the start. */
+function readyLine({ url, admin, backends }: Started): string {
+  return `${JSON.stringify({ event: 'ready', url, admin: admin ?? null, backends: backends.map(backendDocument) })}\n`
 }
 
 /** What a person wants to know at the start: where to connect, and how each backend is. */

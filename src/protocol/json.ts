@@ -98,6 +98,8 @@ const ZERO = 0x30
 const NINE = 0x39
 // eslint-disable-next-line no-control-regex -- exactly those
 const CONTROL = /[\x00-\x1f]/
+/** What may follow a backslash, but for `u`. */
+const SIMPLE_ESCAPES: ReadonlySet<number> = new Set(Array.from('"\\/bfnrt', (char) => char.charCodeAt(0)))
 /** Keys that are compared one by one, which is what nearly all objects need; objects with more hash them. */
 const FEW_KEYS = 16
 
@@ -253,24 +255,8 @@ function skipEscape(): void {
       if (!isHex(text.charCodeAt(at + digit))) fail('Invalid \\u escape')
     }
     at += 5
-  } else if (isSimpleEscape(code)) at++
+  } else if (SIMPLE_ESCAPES.has(code)) at++
   else fail('Invalid escape')
-}
-
-function isSimpleEscape(code: number): boolean {
-  switch (code) {
-    case QUOTE:
-    case BACKSLASH:
-    case 0x2f:
-    case 0x62:
-    case 0x66:
-    case 0x6e:
-    case 0x72:
-    case 0x74:
-      return true
-    default:
-      return false
-  }
 }
 
 function isHex(code: number): boolean {

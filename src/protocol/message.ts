@@ -135,10 +135,13 @@ function isId(text: string, node: JsonNode): boolean {
   return node.kind === 'string' || (node.kind === 'number' && INTEGER.test(rawOf(text, node)))
 }
 
-/** The message after edits, read again. Only for edits that keep it a message of the same kind. */
-export function edited<M extends Message>(message: M, edits: readonly Edit[], limits?: ScanLimits): M {
+/**
+ * The message after edits, read again. Only for edits that keep it a message of the same kind. How deep it may be was
+ * decided when it was read first.
+ */
+export function edited<M extends Message>(message: M, edits: readonly Edit[]): M {
   if (edits.length === 0) return message
-  const next = parseMessage(splice(message.text, edits), limits)
+  const next = parseMessage(splice(message.text, edits), { maxDepth: Infinity })
   if (next.kind !== message.kind) throw new TypeError('An edit changed the kind of a message')
   return next as M
 }

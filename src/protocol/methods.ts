@@ -26,7 +26,7 @@ export function isListMethod(method: string): method is ListMethod {
 }
 
 /** The parameter that names what a call is for; HTTP mirrors it in `Mcp-Name` (2026-07-28, basic/transports/streamable-http). */
-export const NAME_PARAM: Readonly<Record<string, 'name' | 'uri' | 'taskId'>> = {
+const NAME_PARAM: Readonly<Record<string, 'name' | 'uri' | 'taskId'>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',

@@ -62,7 +62,7 @@ const REQUIRED: Readonly<Record<ListKind, readonly string[]>> = {
  * out; so is a tool with invalid header annotations (2026-07-28, basic/transports/streamable-http "Schema Extension").
  */
 export function readEntry(backend: string, kind: ListKind, text: string): Entry | InvalidEntry {
-  const root = scanJson(text, { detail: 2 })
+  const root = scanJson(text, { detail: 2, maxDepth: Infinity })
   if (root.kind !== 'object') return { invalid: 'is no object' }
   const key = stringOf(text, member(root, KEY[kind]))
   if (key === undefined || key === '') return { invalid: `has no ${KEY[kind]}` }
@@ -106,7 +106,7 @@ function readTool(
 /** The definition under another name; the full name is kept where the exposed one had to be shortened. */
 export function renameEntry(entry: Entry, exposed: string, full: string | undefined): string {
   if (exposed === entry.key) return entry.text
-  const root = scanJson(entry.text, { detail: 2 })
+  const root = scanJson(entry.text, { detail: 2, maxDepth: Infinity })
   if (root.kind !== 'object') return entry.text
   if (full === undefined) return splice(entry.text, editMembers(root, { name: JSON.stringify(exposed) }))
   const meta = member(root, '_meta')

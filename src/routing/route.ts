@@ -19,7 +19,7 @@ const TABLE: Readonly<Record<string, ListKind>> = {
 const DIRECT: ReadonlySet<string> = new Set(['completion/complete'])
 
 /** Every method that a route serves. */
-export function servesMethod(call: Pick<Call, 'method' | 'route'>): boolean {
+function servesMethod(call: Pick<Call, 'method' | 'route'>): boolean {
   const { method } = call
   if (method === 'server/discover' || isListMethod(method) || Object.hasOwn(TABLE, method)) return true
   return call.route.kind === 'backend' && DIRECT.has(method)

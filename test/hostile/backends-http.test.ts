@@ -106,6 +106,19 @@ const status = (
       title: `${code} with JSON that is no JSON-RPC`,
       behaviour: answering(code, { 'content-type': 'application/json' }, `{"error":"${SECRET}"}`),
     },
+    ...(code === 401 || code === 403
+      ? [
+          {
+            ...common,
+            title: `${code} with a JSON-RPC error`,
+            behaviour: answering(
+              code,
+              { 'content-type': 'application/json' },
+              `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"${SECRET}"}}`,
+            ),
+          },
+        ]
+      : []),
   ]
 }
 
@@ -507,6 +520,35 @@ describe('a backend that fails when the answer has begun', () => {
     })
     assert.match(failure, /"id":"m"/)
   })
+})
+
+describe('a depth that is allowed', () => {
+  const deep = `{"x":${'['.repeat(200)}${']'.repeat(200)}}`
+  for (const era of ['modern', 'legacy'] as const) {
+    test(`is allowed both ways, for clients of both eras and a ${era} backend`, async (t) => {
+      const server: GoodServer = { era, tools: ECHO.replace('{"type"', `{"x":${deep},"type"`) }
+      const backend = await rawBackend(
+        except(
+          'tools/call',
+          json((id) => response(id, `"result":{"content":[],"structuredContent":${deep}}`)),
+          server,
+        ),
+      )
+      const gateway = await startGateway({
+        backends: { bad: backend.url },
+        gateway: { limits: { depth: 300 } },
+      })
+      t.after(() => Promise.all([gateway.close(), backend.stop()]))
+      const client = await legacyClient(gateway.port)
+      const answers = await Promise.all([
+        roundTrip(gateway.port, modernCall('bad_echo', { args: deep })),
+        client.request(
+          `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bad_echo","arguments":${deep}}}`,
+        ),
+      ])
+      for (const { body } of answers) assert.ok(body.includes(`"structuredContent":${deep}`), body)
+    })
+  }
 })
 
 describe('a backend that is given up', () => {

@@ -11,6 +11,8 @@ export interface HttpChannelPorts {
   readonly clock: Clock
   /** Largest reply or single event in bytes. */
   readonly maxReplyBytes: number
+  /** Deepest nesting of JSON in a message. */
+  readonly maxDepth: number
   /** Value of `User-Agent`. */
   readonly userAgent: string
 }

@@ -22,6 +22,8 @@ export interface HttpExchangePorts {
   readonly headers: string[]
   readonly clock: Clock
   readonly maxReplyBytes: number
+  /** Deepest nesting of JSON in a message. */
+  readonly maxDepth: number
 }
 
 /** Bytes of a useless answer that are kept for the log. */
@@ -120,6 +122,8 @@ class Response {
     const session = headers['mcp-session-id']
     this.#session = typeof session === 'string' ? session : undefined
     const type = String(headers['content-type'] ?? '').toLowerCase()
+    // Credentials are between gateway and backend: what a body says about them is not for the client.
+    if (status === 401 || status === 403) return
     if (type.startsWith('application/json')) this.#reader = { kind: 'json', chunks: [] }
     else if (type.startsWith('text/event-stream') && status === 200)
       this.#reader = this.#eventReader(controller)
@@ -161,7 +165,7 @@ class Response {
     const bytes = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks)
     if (!isUtf8(bytes)) return this.#useless('answered with invalid UTF-8', chunks)
     const text = bytes.toString('utf8')
-    const message = parseMessage(text)
+    const message = this.#parse(text)
     if (message.kind === 'bad') {
       if (message.problem === 'shape' && this.#readBatch(text)) return
       return this.#useless(`answered with no JSON-RPC message (${message.reason})`, chunks)
@@ -173,11 +177,15 @@ class Response {
     this.#useless(`answered with a ${message.kind} instead of a response`, chunks)
   }
 
+  #parse(text: string): ReturnType<typeof parseMessage> {
+    return parseMessage(text, { maxDepth: this.#ports.maxDepth })
+  }
+
   /** 2025-03-26 servers may answer with an array of messages. */
   #readBatch(text: string): boolean {
-    const root = scanJson(text, { detail: 1 })
+    const root = scanJson(text, { detail: 1, maxDepth: this.#ports.maxDepth })
     if (root.kind !== 'array') return false
-    for (const item of root.items ?? []) void this.#take(parseMessage(rawOf(text, item)))
+    for (const item of root.items ?? []) void this.#take(this.#parse(rawOf(text, item)))
     return this.#answered
   }
 
@@ -244,7 +252,7 @@ class Response {
     const take = (data: string): void => {
       // Servers that support resuming begin with an event that has an id and no data.
       if (data === '' || this.#answered) return
-      const message = parseMessage(data)
+      const message = this.#parse(data)
       if (message.kind === 'bad')
         return this.#giveUp(controller, `sent an event that is no JSON-RPC message (${message.reason})`)
       const ready = this.#take(message)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import type { Notifications, Route } from '../../pipeline/call.ts'
-import type { Message, NotificationMessage, RequestMessage } from '../../protocol/message.ts'
+import type { Message, RequestMessage } from '../../protocol/message.ts'
 import { ASSUMED_LEGACY_VERSION, LEGACY_VERSIONS } from '../../protocol/versions.ts'
 import { type LegacySession, openSession } from '../legacy/session.ts'
 import type { ListenerPorts } from '../ports.ts'
@@ -29,86 +29,95 @@ const SWEEP = 30_000
 
 /** Creates the legacy side of the HTTP listener. */
 export function legacyHttp(ports: ListenerPorts): LegacyHttp {
-  const { clock, settings } = ports
-  const sessions = new Map<string, Kept>()
-  let cancelSweep: (() => void) | undefined
+  return new SessionHttp(ports)
+}
 
-  const end = (kept: Kept, reason: GatewayError): void => {
-    sessions.delete(kept.session.id)
-    kept.session.close(reason)
-  }
-  const sweep = (): void => {
-    cancelSweep = undefined
-    const limit = clock.now() - settings.sessionIdle
-    for (const kept of sessions.values()) {
-      if (kept.lastUsed < limit && kept.session.inFlight === 0) end(kept, gone())
-    }
-    if (sessions.size > 0) cancelSweep = clock.after(SWEEP, sweep)
+class SessionHttp implements LegacyHttp {
+  readonly #ports: ListenerPorts
+  readonly #sessions = new Map<string, Kept>()
+  #cancelSweep: (() => void) | undefined
+
+  constructor(ports: ListenerPorts) {
+    this.#ports = ports
   }
 
-  const open = async (post: Post, message: RequestMessage): Promise<void> => {
-    if (sessions.size >= settings.limits.sessions) {
+  get sessions(): number {
+    return this.#sessions.size
+  }
+
+  async message(post: Post, message: Message): Promise<void> {
+    if (message.kind === 'request' && message.method === 'initialize') return this.#open(post, message)
+    const kept = this.#sessionOf(post)
+    if (message.kind === 'request') return this.#carryOut(post, kept, message)
+    if (message.kind === 'notification') kept.session.notify(message)
+    post.response.writeHead(202).end()
+  }
+
+  delete(post: Post): void {
+    this.#end(this.#sessionOf(post), new GatewayError('CANCELLED', 'The client ended the session'))
+    post.response.writeHead(200).end()
+  }
+
+  close(reason: GatewayError): void {
+    this.#cancelSweep?.()
+    for (const kept of this.#sessions.values()) this.#end(kept, reason)
+  }
+
+  async #open(post: Post, message: RequestMessage): Promise<void> {
+    const { clock, settings } = this.#ports
+    if (this.#sessions.size >= settings.limits.sessions) {
       throw new GatewayError('TOO_MANY', 'Too many sessions are open', { retryAfterMs: 5000 })
     }
-    const owner = {
-      id: randomUUID(),
-      principal: post.principal,
-      route: post.route,
-      transport: 'http' as const,
-    }
-    const { session, replyText } = await openSession(message, owner, ports)
-    sessions.set(session.id, { session, lastUsed: clock.now() })
-    cancelSweep ??= clock.after(SWEEP, sweep)
-    responderOf(post).end(200, replyText, { 'mcp-session-id': session.id })
+    const { principal, route } = post
+    const owner = { id: randomUUID(), principal, route, transport: 'http' as const }
+    const { session, replyText } = await openSession(message, owner, this.#ports)
+    this.#sessions.set(session.id, { session, lastUsed: clock.now() })
+    this.#cancelSweep ??= clock.after(SWEEP, () => this.#sweep())
+    this.#responderOf(post).end(200, replyText, { 'mcp-session-id': session.id })
   }
 
-  const sessionOf = (post: Post): Kept => {
+  #sessionOf(post: Post): Kept {
     const id = headerReader(post.request)('mcp-session-id')
     if (id === undefined) throw new GatewayError('SESSION_REQUIRED', 'The request has no Mcp-Session-Id')
-    const kept = sessions.get(id)
+    const kept = this.#sessions.get(id)
     // A session of somebody else is as unknown as one that never was.
     if (kept === undefined || !owns(post, kept.session)) throw gone()
-    kept.lastUsed = clock.now()
+    kept.lastUsed = this.#ports.clock.now()
     checkVersion(post)
     return kept
   }
 
-  const responderOf = (post: Post): Responder =>
-    createResponder(post.response, {
-      clock,
-      accept: post.accept,
-      queue: settings.limits.queue,
-      // A legacy client that does not read loses its messages, never its call.
-      onOverflow: () => post.response.destroy(),
-    })
-
-  const carryOut = async (post: Post, kept: Kept, message: RequestMessage): Promise<void> => {
-    const responder = responderOf(post)
+  async #carryOut(post: Post, kept: Kept, message: RequestMessage): Promise<void> {
+    const responder = this.#responderOf(post)
     const out: Notifications = { send: (notification) => responder.event(notification.text) }
     const text = await kept.session.handle(message, out)
-    kept.lastUsed = clock.now()
+    kept.lastUsed = this.#ports.clock.now()
     responder.end(200, text)
   }
 
-  return {
-    get sessions() {
-      return sessions.size
-    },
-    async message(post, message) {
-      if (message.kind === 'request' && message.method === 'initialize') return open(post, message)
-      const kept = sessionOf(post)
-      if (message.kind === 'request') return carryOut(post, kept, message)
-      if (message.kind === 'notification') kept.session.notify(message satisfies NotificationMessage)
-      post.response.writeHead(202).end()
-    },
-    delete(post) {
-      end(sessionOf(post), new GatewayError('CANCELLED', 'The client ended the session'))
-      post.response.writeHead(200).end()
-    },
-    close(reason) {
-      cancelSweep?.()
-      for (const kept of sessions.values()) end(kept, reason)
-    },
+  #responderOf(post: Post): Responder {
+    return createResponder(post.response, {
+      clock: this.#ports.clock,
+      accept: post.accept,
+      queue: this.#ports.settings.limits.queue,
+      // A legacy client that does not read loses its messages, never its call.
+      onOverflow: () => post.response.destroy(),
+    })
+  }
+
+  #end(kept: Kept, reason: GatewayError): void {
+    this.#sessions.delete(kept.session.id)
+    kept.session.close(reason)
+  }
+
+  #sweep(): void {
+    this.#cancelSweep = undefined
+    const { clock, settings } = this.#ports
+    const limit = clock.now() - settings.sessionIdle
+    for (const kept of this.#sessions.values()) {
+      if (kept.lastUsed < limit && kept.session.inFlight === 0) this.#end(kept, gone())
+    }
+    if (this.#sessions.size > 0) this.#cancelSweep = clock.after(SWEEP, () => this.#sweep())
   }
 }
 

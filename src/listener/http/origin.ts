@@ -4,7 +4,7 @@ import type { GatewaySettings } from '../../config/types.ts'
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
 
 /** True for an address that only this machine can reach. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === '::1' || LOOPBACK_HOST.test(host)
 }
 

@@ -34,22 +34,22 @@ export interface ResponderPorts {
 /** Milliseconds of silence after which a stream says that it is alive. */
 const KEEP_ALIVE = 15_000
 
+/** Status and further headers of a JSON body. */
+export interface JsonHead {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
 /** Writes a JSON body and ends. Headers and body leave in one piece. */
-export function writeJson(
-  response: ServerResponse,
-  status: number,
-  text: string,
-  headers: Readonly<Record<string, string>> = NO_HEADERS,
-): void {
+export function writeJson(response: ServerResponse, text: string, head: JsonHead): void {
+  const { status, headers } = head
   const length = Buffer.byteLength(text)
   const lines = ['content-type', 'application/json', 'content-length', String(length)]
-  for (const name in headers) lines.push(name, headers[name] ?? '')
+  for (const name in headers) lines.push(name, headers?.[name] ?? '')
   response.writeHead(status, lines)
   // One byte per character means ASCII, which the socket takes without encoding it.
   response.end(text, length === text.length ? 'latin1' : 'utf8')
 }
-
-const NO_HEADERS: Readonly<Record<string, string>> = {}
 
 /** Creates the responder of one exchange. */
 export function createResponder(response: ServerResponse, ports: ResponderPorts): Responder {
@@ -88,7 +88,7 @@ class PostResponder implements Responder {
     this.#cancelKeepAlive?.()
     if (this.#response.destroyed) return
     if (!this.#streaming && (this.#ports.accept.json || status !== 200)) {
-      return writeJson(this.#response, status, text, headers)
+      return writeJson(this.#response, text, { status, headers })
     }
     if (!this.#streaming) this.#open()
     this.#cancelKeepAlive?.()

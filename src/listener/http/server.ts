@@ -177,7 +177,7 @@ class Front {
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')
     const text = errorText(id, refusal.error)
-    writeJson(response, refusal.status, text, refusal.headers)
+    writeJson(response, text, refusal)
   }
 }
 
