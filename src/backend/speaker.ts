@@ -9,6 +9,7 @@ import {
 } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
 import type { ListKind } from '../protocol/methods.ts'
+import { subjectNodeOf } from '../protocol/subject.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 
 /** Speaks to one backend in its era, over one channel. The inside of the gateway sees the modern form only. */
@@ -89,11 +90,10 @@ export function isForeignProgress(notification: NotificationMessage, sentToken: 
 export function retarget(request: BackendRequest, id: string): readonly Edit[] {
   const { message, target } = request
   const edits: Edit[] = [replaceNode(message.id, id)]
-  const nameNode = member(message.params, 'name')
-  if (target.name !== undefined && nameNode !== undefined) {
-    const raw = JSON.stringify(target.name)
-    // Names that did not change keep their bytes, escapes included.
-    if (request.exposedName !== target.name) edits.push(replaceNode(nameNode, raw))
+  // Names that did not change keep their bytes, escapes included.
+  if (target.name !== undefined && request.exposedName !== target.name) {
+    const subject = subjectNodeOf(message)
+    if (subject !== undefined) edits.push(replaceNode(subject, JSON.stringify(target.name)))
   }
   return edits
 }

@@ -4,8 +4,7 @@ import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import type { OneTarget } from '../pipeline/target.ts'
-import { member, stringOf } from '../protocol/json.ts'
-import { nameParamOf } from '../protocol/methods.ts'
+import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from '../routing/catalog.ts'
 
 /** Header mismatch and unsupported version: between gateway and backend they are the gateway's business. */
@@ -22,7 +21,7 @@ export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog
     if (backend === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`)
     const { message, headers, signal } = call
     const { principal, downstream } = call
-    const exposedName = exposedNameOf(call)
+    const exposedName = subjectOf(message)
     return backend.send({ message, target, exposedName, principal, downstream, headers, signal }, out)
   }
   return async (call, out) => {
@@ -45,9 +44,4 @@ async function refreshed(catalog: Catalog, target: OneTarget): Promise<OneTarget
   await catalog.refetch('tools', target.backend)
   const found = await catalog.find('tools', { kind: 'backend', backend: target.backend }, target.name ?? '')
   return found.kind === 'found' ? { ...target, paramHeaders: found.shown.entry.paramHeaders } : target
-}
-
-function exposedNameOf(call: Permitted): string | undefined {
-  const param = nameParamOf(call.method)
-  return param === undefined ? undefined : stringOf(call.message.text, member(call.message.params, param))
 }
