@@ -20,6 +20,8 @@ export interface Child extends AsyncDisposable {
   readonly name: string
   /** Settles when the process is gone, with a sentence that says how and shows its last output. Never rejects. */
   readonly ended: Promise<string>
+  /** Settles with `ended`: whether it ended by itself with exit code 0. */
+  readonly succeeded: Promise<boolean>
   /** The last lines it wrote, both channels, indented for a message. */
   readonly lastOutput: () => string
 }
@@ -57,6 +59,7 @@ export function startChild({ name, args, cwd, env, onLine }: ChildOptions): Chil
   const lastOutput = (): string => kept.map((line) => `    | ${line}`).join('\n')
 
   const { promise: ended, resolve } = Promise.withResolvers<string>()
+  const succeeded = ended.then(() => child.exitCode === 0)
   child.once('error', (error) => resolve(`${name} could not be started: ${error.message}`))
   // `close` and not `exit`: its last output must have been read.
   child.once('close', (code, signal) => {
@@ -70,7 +73,7 @@ export function startChild({ name, args, cwd, env, onLine }: ChildOptions): Chil
     await ended
     clearTimeout(killer)
   }
-  return { name, ended, lastOutput, [Symbol.asyncDispose]: stop }
+  return { name, ended, succeeded, lastOutput, [Symbol.asyncDispose]: stop }
 }
 
 /** What to start and how to see that it is ready. */

@@ -2,20 +2,33 @@ import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { GATEWAY_CELLS } from './cells.ts'
-import type { Outcome } from './suite.ts'
+import { CLIENT_CELLS } from './client/cells.ts'
+import type { Outcome, SuiteResult } from './suite.ts'
 
 /** Scenario → why it is known to fail. */
 export type ExpectedFailures = Readonly<Record<string, string>>
 
-/** What is wrong with a cell; both lists empty means that it is as expected. */
+/** What is wrong with a cell; all lists empty means that it is as expected. */
 export interface Verdict {
   /** Scenarios that fail and are not listed. */
   readonly unexpected: readonly string[]
   /** Listed scenarios that pass, or that the suite does not require: the entry must go. */
   readonly stale: readonly string[]
+  /** Scenarios that fail and that the suite does not score, but that a gateway must pass. */
+  readonly unscored: readonly string[]
 }
 
-const CELL_NAMES = GATEWAY_CELLS.map(({ name }) => name)
+/**
+ * What the suite does not score because its own fixture fails it, or because it came late, and a gateway must do all
+ * the same: it reads the body, so it validates the headers that mirror it (streamable-http.mdx, Server Validation).
+ */
+const OBLIGATORY: readonly string[] = [
+  'http-header-validation',
+  'http-custom-header-server-validation',
+  'json-schema-2020-12-preservation',
+]
+
+const CELL_NAMES = [...GATEWAY_CELLS, ...CLIENT_CELLS].map(({ name }) => name)
 
 const EXPECTED_FAILURES_FILE = z.partialRecord(
   z.enum(CELL_NAMES),
@@ -33,8 +46,9 @@ export async function loadExpectedFailures(file: URL): Promise<Readonly<Record<s
 }
 
 /** Compares what happened with what is listed. */
-export function compare(required: ReadonlyMap<string, Outcome>, expected: ExpectedFailures): Verdict {
+export function compare({ required, notScoredFailing }: SuiteResult, expected: ExpectedFailures): Verdict {
   return {
+    unscored: notScoredFailing.filter((scenario) => OBLIGATORY.includes(scenario)),
     unexpected: failedScenarios(required).filter((scenario) => !Object.hasOwn(expected, scenario)),
     stale: Object.keys(expected).filter(
       (scenario) => (required.get(scenario)?.kind ?? 'passed') === 'passed',

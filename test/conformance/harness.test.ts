@@ -3,10 +3,11 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { GATEWAY_CELLS, type Cell } from './cells.ts'
 import { NotReadyError, startServer } from './children.ts'
+import { CLIENT_CELLS, withoutOAuth } from './client/cells.ts'
 import { compare, failedScenarios, loadExpectedFailures } from './expectations.ts'
 import { formatHuman, formatJson } from './report.ts'
 import { runCell } from './run-cell.ts'
-import { loadRequirements, type Outcome } from './suite.ts'
+import { loadRequirements, type Outcome, type SuiteResult } from './suite.ts'
 
 const LEGACY_LEGACY: Cell = { name: 'legacy-legacy', client: 'legacy', server: 'legacy' }
 
@@ -24,6 +25,7 @@ const OUTCOMES: ReadonlyMap<string, Outcome> = new Map<string, Outcome>([
   ['fails', { kind: 'failed', problems: ['check: why'] }],
   ['hangs', { kind: 'unfinished' }],
 ])
+const SUITE: SuiteResult = { required: OUTCOMES, notScoredFailing: [] }
 
 test('a cell behind a gateway that passes everything through passes every required scenario', async () => {
   const { suite, trouble } = await runBehind('transparent')
@@ -42,6 +44,7 @@ test('a gateway that crashes during the run is reported with its last output', a
     expected: {},
     unexpected: failedScenarios(result.suite.required),
     stale: [],
+    unscored: [],
     ok: false,
   }
   assert.match(formatHuman([judged], 0), /the stand-in meets its end/u)
@@ -69,18 +72,28 @@ test('a server that is too late is ended and reported', async () => {
 })
 
 test('a failure is unexpected unless it is listed', () => {
-  assert.deepEqual(compare(OUTCOMES, { fails: 'known' }), { unexpected: ['hangs'], stale: [] })
+  assert.deepEqual(compare(SUITE, { fails: 'known' }), { unexpected: ['hangs'], stale: [], unscored: [] })
 })
 
 test('a listed scenario that passes, or that is not required, is stale', () => {
   const expected = { fails: 'known', hangs: 'known', passes: 'was known', misspelt: 'known' }
-  assert.deepEqual(compare(OUTCOMES, expected), { unexpected: [], stale: ['passes', 'misspelt'] })
+  assert.deepEqual(compare(SUITE, expected), { unexpected: [], stale: ['passes', 'misspelt'], unscored: [] })
+})
+
+test('the header scenarios must pass although they are not scored', () => {
+  const suite = { required: new Map(), notScoredFailing: ['server-sse-polling', 'http-header-validation'] }
+  assert.deepEqual(compare(suite, {}).unscored, ['http-header-validation'])
 })
 
 test('the JSON line of a cell counts and names what did not pass', () => {
-  const suite = { required: OUTCOMES, notScoredFailing: [] }
-  const verdict = { expected: {}, unexpected: [], stale: [], ok: true }
-  const line = formatJson({ cell: LEGACY_LEGACY, suite, trouble: undefined, durationMs: 1, ...verdict })
+  const verdict = { expected: {}, unexpected: [], stale: [], unscored: [], ok: true }
+  const line = formatJson({
+    cell: LEGACY_LEGACY,
+    suite: SUITE,
+    trouble: undefined,
+    durationMs: 1,
+    ...verdict,
+  })
   assert.equal(line, '{"cell":"legacy-legacy","passed":1,"required":3,"failed":["fails","hangs"]}')
 })
 
@@ -88,11 +101,14 @@ test('the list of expected failures names only cells and required scenarios', as
   const expected = await loadExpectedFailures(new URL('expected-failures.yml', import.meta.url))
   const modern = await loadRequirements('2026-07-28')
   const legacy = await loadRequirements('2025-11-25')
-  assert.equal(modern.required.length, 37)
-  assert.equal(legacy.required.length, 30)
-  for (const { name, client } of GATEWAY_CELLS) {
-    const { required } = client === 'modern' ? modern : legacy
-    const unknown = Object.keys(expected[name] ?? {}).filter((scenario) => !required.includes(scenario))
-    assert.deepEqual(unknown, [], name)
+  assert.equal(modern.server.required.length, 37)
+  assert.equal(legacy.server.required.length, 30)
+  const unknown = (cell: string, required: readonly string[]): readonly string[] =>
+    Object.keys(expected[cell] ?? {}).filter((scenario) => !required.includes(scenario))
+  for (const { name, client } of GATEWAY_CELLS)
+    assert.deepEqual(unknown(name, (client === 'modern' ? modern : legacy).server.required), [], name)
+  for (const { name, server } of CLIENT_CELLS) {
+    const { required } = (server === 'modern' ? modern : legacy).client
+    assert.deepEqual(unknown(name, withoutOAuth(required)), [], name)
   }
 })

@@ -18,9 +18,9 @@ export function formatJson({ cell, suite }: JudgedCell): string {
 /** A short table, then everything that is not as it should be. */
 export function formatHuman(cells: readonly JudgedCell[], durationMs: number): string {
   const rows = cells.map(formatRow)
-  const table = [['client', 'server', 'passed', 'seconds', ''], ...rows].map((row) =>
+  const table = [['client-server', 'passed', 'seconds', ''], ...rows].map((row) =>
     row
-      .map((field) => field.padEnd(9))
+      .map((field, column) => field.padEnd(column === 0 ? 22 : 9))
       .join('')
       .trimEnd(),
   )
@@ -33,10 +33,11 @@ function formatRow({ cell, suite, ok, expected, durationMs }: JudgedCell): reado
   const score = `${suite.required.size - failed.length}/${suite.required.size}`
   const known = failed.filter((scenario) => Object.hasOwn(expected, scenario)).length
   const verdict = `${ok ? 'ok' : 'NOT OK'}${known > 0 ? `, ${known} expected to fail` : ''}`
-  return [cell.client, cell.server, score, (durationMs / 1000).toFixed(1), verdict]
+  return [cell.name, score, (durationMs / 1000).toFixed(1), verdict]
 }
 
-function formatDetails({ cell, suite, trouble, unexpected, stale }: JudgedCell): readonly string[] {
+function formatDetails({ cell, suite, trouble, ...verdict }: JudgedCell): readonly string[] {
+  const { unexpected, stale, unscored } = verdict
   const lines: string[] = []
   if (trouble !== undefined) lines.push(`  ${trouble}`)
   const unfinished = unexpected.filter((scenario) => suite.required.get(scenario)?.kind === 'unfinished')
@@ -52,8 +53,10 @@ function formatDetails({ cell, suite, trouble, unexpected, stale }: JudgedCell):
   for (const scenario of stale) {
     lines.push(`  passes or is not required: ${scenario}; remove it from expected-failures.yml`)
   }
-  if (trouble === undefined && suite.notScoredFailing.length > 0) {
-    lines.push(`  fails, not scored: ${suite.notScoredFailing.join(', ')}`)
+  for (const scenario of unscored) lines.push(`  fails, not scored but obligatory: ${scenario}`)
+  const others = suite.notScoredFailing.filter((scenario) => !unscored.includes(scenario))
+  if (trouble === undefined && others.length > 0) {
+    lines.push(`  fails, not scored: ${others.join(', ')}`)
   }
   return lines.length === 0 ? [] : ['', `${cell.name}:`, ...lines, '']
 }

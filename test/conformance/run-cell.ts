@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
 import { REVISIONS, type Cell } from './cells.ts'
 import { NotReadyError, startServer, type Server } from './children.ts'
+import { startGateway } from './gateway.ts'
 import { runSuite, unfinishedSuite, type SuiteResult } from './suite.ts'
 
 /** How to run a cell. */
@@ -35,14 +35,6 @@ interface WatchedRun extends CellOptions {
   readonly folder: string
 }
 
-interface GatewayRun {
-  readonly program: string
-  readonly cell: Cell
-  readonly fixtureUrl: string
-  readonly folder: string
-  readonly signal: AbortSignal
-}
-
 const READY_LIMIT_MS = 20_000
 const SUITE_LIMIT_MS = 90_000
 const FIXTURE = fileURLToPath(new URL('fixture/main.ts', import.meta.url))
@@ -65,8 +57,7 @@ export async function runCell(cell: Cell, options: CellOptions): Promise<CellRes
         : await startGateway({
             ...options,
             program: options.gateway,
-            cell,
-            fixtureUrl: fixture.ready,
+            backend: { url: fixture.ready, era: cell.server },
             folder,
           })
     const servers = gateway === undefined ? [fixture] : [fixture, gateway]
@@ -123,41 +114,4 @@ async function startFixture(cell: Cell, signal: AbortSignal): Promise<Server<str
     timeLimitMs: READY_LIMIT_MS,
     signal,
   })
-}
-
-const gatewayConfig = (url: string, era: Cell['server']): string => `\
-gateway: { listen: 127.0.0.1:0 }
-admin: { listen: 127.0.0.1:0 }
-backends:
-  fixture: { url: '${url}', era: ${era} }
-`
-
-/** Starts the gateway in front of a fixture; `ready` is the URL at which it shows the fixture with its own names. */
-async function startGateway({
-  program,
-  cell,
-  fixtureUrl,
-  folder,
-  signal,
-}: GatewayRun): Promise<Server<string>> {
-  const config = join(folder, 'toolgate.yaml')
-  await writeFile(config, gatewayConfig(fixtureUrl, cell.server))
-  return startServer({
-    name: 'gateway',
-    args: [resolve(program), 'serve', '-c', config, '--json'],
-    // A home of its own: cells run side by side and must not meet in the user's state or configuration.
-    cwd: folder,
-    env: { HOME: folder, XDG_STATE_HOME: folder, XDG_CONFIG_HOME: folder, XDG_RUNTIME_DIR: folder },
-    parseReady: parseGatewayReady,
-    timeLimitMs: READY_LIMIT_MS,
-    signal,
-  })
-}
-
-const READY_EVENT = z.object({ event: z.literal('ready'), url: z.url() })
-
-function parseGatewayReady(line: string): string | undefined {
-  if (!line.startsWith('{')) return undefined
-  const ready = READY_EVENT.safeParse(JSON.parse(line))
-  return ready.success ? `${ready.data.url}/fixture` : undefined
 }

@@ -20,8 +20,14 @@ export interface SuiteResult {
   readonly notScoredFailing: readonly string[]
 }
 
-/** Which scenarios a revision has. */
+/** Which scenarios a revision has for servers and for clients. */
 export interface Requirements {
+  readonly server: LegRequirements
+  readonly client: LegRequirements
+}
+
+/** The scenarios of one side. */
+export interface LegRequirements {
   readonly required: readonly string[]
   /** Run by the suite, not scored, and not about an extension. */
   readonly notScored: readonly string[]
@@ -42,6 +48,7 @@ const COMMAND = fileURLToPath(new URL('dist/index.js', PACKAGE))
 
 const REQUIREMENTS_FILE = z.object({
   server: z.array(z.string()),
+  client: z.array(z.string()),
   not_scored: z.array(z.object({ scenario: z.string(), leg: z.string(), reason: z.string() })),
 })
 
@@ -50,19 +57,22 @@ const CHECKS_FILE = z.array(
 )
 
 // The suite names a folder of results after the scenario and the time.
-const RESULT_FOLDER = /^server-(?<scenario>.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z$/u
+const RESULT_FOLDER = /^(?:server-)?(?<scenario>.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z$/u
 
-/** The server scenarios of a revision, as the suite itself defines them. */
+/** The scenarios of a revision, as the suite itself defines them. */
 export async function loadRequirements(revision: Revision): Promise<Requirements> {
   const source = await readFile(new URL(`requirements/${revision}.yaml`, PACKAGE), 'utf8')
-  const { server, not_scored } = REQUIREMENTS_FILE.parse(parse(source))
-  const notScored = not_scored.filter(({ leg, reason }) => leg === 'server' && reason !== 'extension')
-  return { required: server, notScored: notScored.map(({ scenario }) => scenario) }
+  const file = REQUIREMENTS_FILE.parse(parse(source))
+  const leg = (name: 'server' | 'client'): LegRequirements => {
+    const notScored = file.not_scored.filter(({ leg, reason }) => leg === name && reason !== 'extension')
+    return { required: file[name], notScored: notScored.map(({ scenario }) => scenario) }
+  }
+  return { server: leg('server'), client: leg('client') }
 }
 
 /** Runs the official suite with its own command line and reads the results it writes. */
 export async function runSuite({ url, revision, output, signal }: SuiteOptions): Promise<SuiteResult> {
-  const requirements = await loadRequirements(revision)
+  const { server: requirements } = await loadRequirements(revision)
   const args = [COMMAND, 'server', '--url', url, '--requirements', revision, '-o', output]
   const interrupted = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -83,11 +93,41 @@ export async function runSuite({ url, revision, output, signal }: SuiteOptions):
 
 /** A result for a run that could not begin. */
 export async function unfinishedSuite(revision: Revision): Promise<SuiteResult> {
-  const { required } = await loadRequirements(revision)
+  const { required } = (await loadRequirements(revision)).server
   return {
     required: new Map(required.map((scenario) => [scenario, { kind: 'unfinished' }])),
     notScoredFailing: [],
   }
+}
+
+/** Which client scenario to run, and the program that is the client. */
+export interface ClientScenario {
+  readonly scenario: string
+  readonly revision: Revision
+  /** A folder for the results. */
+  readonly output: string
+  /** The client's command line; the suite appends the URL of its server. */
+  readonly command: readonly string[]
+}
+
+/** Runs one client scenario of the official suite; a warning counts as a failure, as it does for the suite. */
+export async function runClientScenario({
+  scenario,
+  revision,
+  output,
+  command,
+}: ClientScenario): Promise<Outcome> {
+  const line = command.map((part) => `"${part}"`).join(' ')
+  const where = ['--scenario', scenario, '--spec-version', revision, '-o', output]
+  await using suite = startChild({
+    name: 'conformance suite',
+    args: [COMMAND, 'client', '--command', line, ...where],
+  })
+  const [succeeded, outcomes] = [await suite.succeeded, await readOutcomes(output)]
+  const outcome = outcomes.get(scenario) ?? { kind: 'unfinished' }
+  if (succeeded || outcome.kind !== 'passed') return outcome
+  // Every check may be satisfied and the client still have failed: what it printed says why.
+  return { kind: 'failed', problems: [`the client failed or there are warnings:\n${suite.lastOutput()}`] }
 }
 
 async function readOutcomes(output: string): Promise<ReadonlyMap<string, Outcome>> {
