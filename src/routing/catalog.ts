@@ -5,6 +5,7 @@ import type { Log } from '../pipeline/log.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { Entry } from './entry.ts'
 import { type Source, type SourceState, createSource } from './source.ts'
+import { type UriSpace, createUriSpace } from './uris.ts'
 import { type ExposedEntry, type View, mergedView, ownView } from './view.ts'
 
 /** What the catalog needs to know and from outside. */
@@ -46,6 +47,8 @@ export interface Catalog {
   find(kind: ListKind, scope: CatalogScope, exposed: string): Promise<Found>
   /** Fetches one list of one backend again, as after a header mismatch. */
   refetch(kind: ListKind, backend: string): Promise<void>
+  /** The URIs of all backends as the aggregate shows them, as far as they are known now. */
+  uris(): UriSpace
   /** What is known of one list of one backend without asking. */
   known(kind: ListKind, backend: string): SourceState | undefined
   close(): void
@@ -59,6 +62,11 @@ export type CatalogScope =
 export type Found =
   | { readonly kind: 'found'; readonly shown: ExposedEntry }
   | { readonly kind: 'unknown'; readonly known: readonly string[]; readonly away: readonly AwayBackend[] }
+
+const ALL: CatalogScope = { kind: 'aggregate' }
+
+/** Lists that are shown in another way when a URI gets another owner. */
+const URI_KINDS: readonly ListKind[] = ['tools', 'resources', 'resourceTemplates']
 
 const KINDS: readonly ListKind[] = ['tools', 'prompts', 'resources', 'resourceTemplates']
 
@@ -75,6 +83,7 @@ class SourceCatalog implements Catalog {
   readonly #sources: ReadonlyMap<ListKind, readonly Source[]>
   /** A view is forgotten when a source changes, and runs out when a stale list in it does. */
   readonly #views = new Map<string, { readonly view: View; readonly until: number }>()
+  #space: { readonly uris: UriSpace; readonly until: number } | undefined
   readonly #stops: readonly (() => void)[]
 
   constructor(backends: readonly Backend[], ports: CatalogPorts) {
@@ -136,9 +145,48 @@ class SourceCatalog implements Catalog {
     this.#stops.forEach((stop) => stop())
   }
 
+  uris(): UriSpace {
+    return this.#spaceNow().uris
+  }
+
+  #spaceNow(): { readonly uris: UriSpace; readonly until: number } {
+    const kept = this.#space
+    if (kept !== undefined && this.#ports.clock.now() < kept.until) return kept
+    const resources = this.#known('resources', ALL)
+    const templates = this.#known('resourceTemplates', ALL)
+    const tools = this.#known('tools', ALL)
+    const listed = resources.entries.map(({ backend, key }) => ({ backend, uri: key }))
+    const referred = tools.entries.flatMap(({ backend, refersTo }) =>
+      refersTo.map((uri) => ({ backend, uri })),
+    )
+    const uris = createUriSpace({
+      backends: this.#sourcesOf('tools', ALL).map(({ backend }) => backend),
+      uris: [...listed, ...referred],
+      templates: templates.entries.map(({ backend, key }) => ({ backend, uri: key })),
+    })
+    this.#space = { uris, until: Math.min(resources.until, templates.until, tools.until) }
+    return this.#space
+  }
+
   #forget(kind: ListKind, backend: string): void {
-    this.#views.delete(viewKey(kind, undefined))
     this.#views.delete(viewKey(kind, backend))
+    this.#views.delete(viewKey(kind, undefined))
+    if (kind === 'prompts') return
+    // Tools refer to resources, and who lists a URI first decides how the others are shown.
+    this.#space = undefined
+    for (const other of URI_KINDS) this.#views.delete(viewKey(other, undefined))
+  }
+
+  /** What is listed without asking, and until when that stays so. */
+  #known(
+    kind: ListKind,
+    scope: CatalogScope,
+  ): { readonly entries: readonly Entry[]; readonly until: number } {
+    const states = this.#sourcesOf(kind, scope).map((source) => source.state(true))
+    return {
+      entries: states.flatMap((state) => (state.kind === 'omitted' ? [] : state.listing.entries)),
+      until: Math.min(...states.map((state) => (state.kind === 'stale' ? state.until : Infinity))),
+    }
   }
 
   #sourcesOf(kind: ListKind, scope: CatalogScope): readonly Source[] {
@@ -169,13 +217,15 @@ class SourceCatalog implements Catalog {
     const key = viewKey(kind, scope.kind === 'backend' ? scope.backend : undefined)
     const kept = this.#views.get(key)
     if (kept !== undefined && this.#ports.clock.now() < kept.until) return kept.view
-    const states = this.#sourcesOf(kind, scope).map((source) => source.state(true))
-    const entries = states.flatMap((state): readonly Entry[] =>
-      state.kind === 'omitted' ? [] : state.listing.entries,
-    )
-    const view = scope.kind === 'backend' ? ownView(entries) : mergedView(kind, entries, this.#ports.names)
-    const until = Math.min(...states.map((state) => (state.kind === 'stale' ? state.until : Infinity)))
-    this.#views.set(key, { view, until })
+    const { entries, until } = this.#known(kind, scope)
+    if (scope.kind === 'backend') {
+      const view = ownView(entries)
+      this.#views.set(key, { view, until })
+      return view
+    }
+    const space = this.#spaceNow()
+    const view = mergedView(kind, entries, { names: this.#ports.names, uris: space.uris })
+    this.#views.set(key, { view, until: Math.min(until, space.until) })
     return view
   }
 }

@@ -21,6 +21,8 @@ export interface Entry {
   /** Its definition, with the backend's own name. */
   readonly text: string
   readonly paramHeaders: readonly ParamHeader[]
+  /** URIs of the resources that show a tool (MCP Apps 2026-01-26, "Resource Discovery"). */
+  readonly refersTo: readonly string[]
 }
 
 /** An entry that cannot be listed, and why. */
@@ -69,7 +71,7 @@ export function readEntry(backend: string, kind: ListKind, text: string): Entry 
   if (key.length > MAX_KEY) return { invalid: `has a ${KEY[kind]} of more than ${MAX_KEY} characters` }
   const wrong = wrongMember(root, kind)
   if (wrong !== undefined) return { invalid: `${key.slice(0, 100)}: ${wrong}` }
-  if (kind !== 'tools') return { backend, kind, key, text, paramHeaders: [] }
+  if (kind !== 'tools') return { backend, kind, key, text, paramHeaders: [], refersTo: [] }
   return readTool(backend, key, { text, root })
 }
 
@@ -100,7 +102,55 @@ function readTool(
   if (!params.ok) return { invalid: `${key.slice(0, 100)}: ${params.reason}` }
   // The experimental tasks of 2025-11-25 are announced in `execution`; modern clients do not know it.
   const clean = splice(text, editMembers(root, { execution: undefined }))
-  return { backend, kind: 'tools', key, text: clean, paramHeaders: params.headers }
+  const refersTo = uiNodesOf(text, root).flatMap((node) => stringOf(text, node) ?? [])
+  return { backend, kind: 'tools', key, text: clean, paramHeaders: params.headers, refersTo }
+}
+
+/** Where a definition or a result refers to a `ui://` resource: `_meta.ui.resourceUri` and its deprecated flat form. */
+export function uiNodesOf(text: string, object: JsonObject): readonly JsonNode[] {
+  const meta = member(object, '_meta')
+  if (meta === undefined) return []
+  const ui = member(meta, 'ui')
+  const nested = ui?.kind === 'object' ? memberOfInner(text, ui, 'resourceUri') : undefined
+  return [nested, member(meta, 'ui/resourceUri')].filter((node) => node !== undefined)
+}
+
+/** A member of an object below the depth of the scan. */
+function memberOfInner(text: string, object: JsonObject, key: string): JsonNode | undefined {
+  const found = member(scanJson(rawOf(text, object), { detail: 1, maxDepth: Infinity }), key)
+  return found?.kind === 'string'
+    ? { kind: 'string', start: found.start + object.start, end: found.end + object.start }
+    : undefined
+}
+
+/** The definition with other URIs of the resources that show it. */
+export function withUiUris(text: string, expose: (uri: string) => string): string {
+  const root = scanJson(text, { detail: 2 })
+  return root.kind === 'object' ? splice(text, uriEdits(text, uiNodesOf(text, root), expose)) : text
+}
+
+/** The edits that give these strings their exposed form; those that keep theirs keep their bytes. */
+export function uriEdits(
+  text: string,
+  nodes: readonly (JsonNode | undefined)[],
+  expose: (uri: string) => string,
+): readonly Edit[] {
+  return nodes.flatMap((node): readonly Edit[] => {
+    const uri = stringOf(text, node)
+    if (node === undefined || uri === undefined) return []
+    const exposed = expose(uri)
+    return exposed === uri ? [] : [{ start: node.start, end: node.end, text: JSON.stringify(exposed) }]
+  })
+}
+
+/** The definition of a resource or template under another URI. */
+export function withUri(entry: Entry, exposed: string): string {
+  if (exposed === entry.key) return entry.text
+  const root = scanJson(entry.text, { detail: 1 })
+  return splice(
+    entry.text,
+    uriEdits(entry.text, [member(root, KEY[entry.kind])], () => exposed),
+  )
 }
 
 /** The definition under another name; the full name is kept where the exposed one had to be shortened. */

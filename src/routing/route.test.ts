@@ -9,6 +9,7 @@ import type { ListKind } from '../protocol/methods.ts'
 import type { ParamHeader } from '../protocol/param-headers.ts'
 import type { Catalog, Found } from './catalog.ts'
 import { route } from './route.ts'
+import { type UriClaims, createUriSpace } from './uris.ts'
 
 const ALL: Route = { kind: 'aggregate' }
 const GITHUB: Route = { kind: 'backend', backend: 'github' }
@@ -21,6 +22,7 @@ interface Known {
       { readonly backend: string; readonly key: string; readonly paramHeaders?: readonly ParamHeader[] }
     >
   >
+  readonly uris?: Partial<UriClaims>
   readonly unknown?: Partial<Extract<Found, { kind: 'unknown' }>>
 }
 
@@ -36,12 +38,13 @@ function catalogOf(known: Known): Catalog & { readonly asked: unknown[] } {
       const found = Object.hasOwn(known.entries ?? {}, exposed) ? known.entries?.[exposed] : undefined
       if (found === undefined)
         return Promise.resolve({ kind: 'unknown', known: [], away: [], ...known.unknown })
-      const entry = { kind, text: '{}', paramHeaders: [], ...found }
+      const entry = { kind, text: '{}', paramHeaders: [], refersTo: [], ...found }
       return Promise.resolve({ kind: 'found', shown: { entry, exposed, text: '{}' } })
     },
     list: () => Promise.reject(new Error('not to be asked')),
     refetch: () => Promise.reject(new Error('not to be asked')),
     known: () => undefined,
+    uris: () => createUriSpace({ backends: BACKENDS, uris: [], templates: [], ...known.uris }),
     close: () => undefined,
   }
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { NamePolicy } from '../config/types.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import { type Entry, readEntry } from './entry.ts'
-import { mergedView, ownView } from './view.ts'
+import { type OwnUri, createUriSpace } from './uris.ts'
+import { type Exposure, mergedView, ownView } from './view.ts'
 
 function entry(backend: string, kind: ListKind, text: string): Entry {
   const read = readEntry(backend, kind, text)
@@ -10,12 +12,24 @@ function entry(backend: string, kind: ListKind, text: string): Entry {
   return read
 }
 
+const exposure = (names: NamePolicy, entries: readonly Entry[] = []): Exposure => {
+  const urisOf = (kind: ListKind): readonly OwnUri[] =>
+    entries.flatMap((one) => (one.kind === kind ? [{ backend: one.backend, uri: one.key }] : []))
+  const referred = entries.flatMap(({ backend, refersTo }) => refersTo.map((uri) => ({ backend, uri })))
+  const uris = createUriSpace({
+    backends: ['a', 'b', 'c'],
+    uris: [...urisOf('resources'), ...referred],
+    templates: urisOf('resourceTemplates'),
+  })
+  return { names, uris }
+}
+
 const tool = (backend: string, name: string, more = ''): Entry =>
   entry(backend, 'tools', `{"name":${JSON.stringify(name)},"inputSchema":{"type":"object"}${more}}`)
 
 test('a renamed definition keeps every byte but its name', () => {
   const odd = ',"x":1.0e5,"y":"\\u00e9\\/","z":[-0,18446744073709551616]'
-  const [shown] = mergedView('tools', [tool('a', 'x', odd)], 'prefix').entries
+  const [shown] = mergedView('tools', [tool('a', 'x', odd)], exposure('prefix')).entries
   assert.equal(shown?.text, `{"name":"a_x","inputSchema":{"type":"object"}${odd}}`)
 })
 
@@ -23,10 +37,9 @@ test('a shortened name keeps the full one in _meta, and in the title where there
   const name = 'n'.repeat(80)
   const full = `a_${name}`
   const read = (more: string): Record<string, unknown> =>
-    JSON.parse(mergedView('tools', [tool('a', name, more)], 'prefix').entries[0]?.text ?? '') as Record<
-      string,
-      unknown
-    >
+    JSON.parse(
+      mergedView('tools', [tool('a', name, more)], exposure('prefix')).entries[0]?.text ?? '',
+    ) as Record<string, unknown>
   const plain = read('')
   assert.equal(plain['title'], full)
   assert.deepEqual(plain['_meta'], { 'io.toolgate/fullName': full })
@@ -40,32 +53,65 @@ test('the execution of old tasks is not shown', () => {
   assert.equal(shown.entries[0]?.text, '{"name":"x","inputSchema":{"type":"object"}}')
 })
 
-test('resources keep their URI, which the first backend that lists it owns', () => {
-  const resource = (backend: string, uri: string): Entry =>
-    entry(backend, 'resources', `{"uri":${JSON.stringify(uri)},"name":"n"}`)
-  const view = mergedView(
-    'resources',
-    [resource('a', 'file:///1'), resource('b', 'file:///1'), resource('b', 'file:///2')],
-    'prefix',
-  )
+const resource = (backend: string, uri: string): Entry =>
+  entry(backend, 'resources', `{"uri":${JSON.stringify(uri)},"name":"n","size":1.0}`)
+
+test('a URI that two backends list is qualified for the second, and no other byte changes', () => {
+  const entries = [resource('a', 'file:///1'), resource('b', 'file:///1'), resource('b', 'file:///2')]
+  const view = mergedView('resources', entries, exposure('prefix', entries))
   assert.deepEqual(
-    [...view.byName].map(([uri, { entry }]) => [uri, entry.backend]),
+    [...view.byName].map(([uri, { entry }]) => [uri, entry.backend, entry.key]),
     [
-      ['file:///1', 'a'],
-      ['file:///2', 'b'],
+      ['file:///1', 'a', 'file:///1'],
+      ['file+b:///1', 'b', 'file:///1'],
+      ['file:///2', 'b', 'file:///2'],
     ],
   )
-  assert.deepEqual(view.hidden, [{ backend: 'b', key: 'file:///1' }])
+  assert.deepEqual(
+    view.entries.map(({ text }) => text),
+    ['file:///1', 'file+b:///1', 'file:///2'].map((uri) => `{"uri":"${uri}","name":"n","size":1.0}`),
+  )
+  assert.deepEqual(view.hidden, [])
+})
+
+test('a template that two backends list is qualified for the second', () => {
+  const template = (backend: string): Entry =>
+    entry(backend, 'resourceTemplates', '{"uriTemplate":"ui:\\/\\/{name}","name":"n"}')
+  const entries = [template('a'), template('b')]
+  assert.deepEqual(
+    mergedView('resourceTemplates', entries, exposure('prefix', entries)).entries.map(({ text }) => text),
+    ['{"uriTemplate":"ui:\\/\\/{name}","name":"n"}', '{"uriTemplate":"ui://b/{name}","name":"n"}'],
+  )
+})
+
+test('a tool refers to its resource under the URI that clients see', () => {
+  const shows = (backend: string, uri: string): Entry =>
+    tool(
+      backend,
+      't',
+      `,"_meta":{"ui":{"resourceUri":"${uri}","visibility":["app"]},"ui/resourceUri":"${uri}"}`,
+    )
+  const entries = [shows('a', 'ui://x'), shows('b', 'ui://x'), shows('c', 'ui://y')]
+  assert.deepEqual(
+    mergedView('tools', entries, exposure('prefix', entries)).entries.map(({ text }) => {
+      const { _meta } = JSON.parse(text) as { readonly _meta: unknown }
+      return _meta
+    }),
+    ['ui://x', 'ui://b/x', 'ui://y'].map((uri) => ({
+      ui: { resourceUri: uri, visibility: ['app'] },
+      'ui/resourceUri': uri,
+    })),
+  )
 })
 
 test('bare names that two want are hidden at the second, and said to be', () => {
-  const view = mergedView('tools', [tool('a', 'x'), tool('b', 'x')], 'bare')
+  const view = mergedView('tools', [tool('a', 'x'), tool('b', 'x')], exposure('bare'))
   assert.deepEqual(view.hidden, [{ backend: 'b', key: 'x' }])
   assert.equal(view.byName.get('x')?.entry.backend, 'a')
 })
 
 test('the digest changes when, and only when, the listed bytes do', () => {
-  const digest = (...entries: Entry[]): string => mergedView('tools', entries, 'prefix').digest
+  const digest = (...entries: Entry[]): string => mergedView('tools', entries, exposure('prefix')).digest
   const base = digest(tool('a', 'x'), tool('a', 'y'))
   assert.equal(digest(tool('a', 'x'), tool('a', 'y')), base)
   assert.notEqual(digest(tool('a', 'y'), tool('a', 'x')), base)

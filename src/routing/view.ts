@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { NamePolicy } from '../config/types.ts'
 import type { ListKind } from '../protocol/methods.ts'
-import { type Entry, renameEntry } from './entry.ts'
-import { exposeNames } from './names.ts'
+import { type Entry, renameEntry, withUiUris, withUri } from './entry.ts'
+import { type ExposedName, exposeNames } from './names.ts'
+import type { UriSpace } from './uris.ts'
 
 /** An entry under the name that clients of one route see. */
 export interface ExposedEntry {
@@ -18,7 +19,7 @@ export interface View {
   readonly byName: ReadonlyMap<string, ExposedEntry>
   /** Changes when, and only when, the listed bytes change. */
   readonly digest: string
-  /** Names or URIs that were left out because another backend has them. */
+  /** Names that were left out because another backend has them. */
   readonly hidden: readonly { readonly backend: string; readonly key: string }[]
 }
 
@@ -30,15 +31,22 @@ export function ownView(entries: readonly Entry[]): View {
   )
 }
 
+/** How the aggregate tells the entries of several backends apart. */
+export interface Exposure {
+  readonly names: NamePolicy
+  readonly uris: UriSpace
+}
+
 /**
  * The entries of several backends, in the order given. Tools and prompts get exposed names; resources keep their
- * URI, which the first backend that lists it owns.
+ * URI unless an earlier backend has the same.
  */
-export function mergedView(kind: ListKind, entries: readonly Entry[], names: NamePolicy): View {
-  const policy = kind === 'tools' || kind === 'prompts' ? names : 'keep'
-  if (policy === 'keep') return keepKeys(entries)
+export function mergedView(kind: ListKind, entries: readonly Entry[], { names, uris }: Exposure): View {
+  if (kind === 'resources') return uriView(entries, ({ backend, key }) => uris.expose(backend, key))
+  if (kind === 'resourceTemplates')
+    return uriView(entries, ({ backend, key }) => uris.exposeTemplate(backend, key))
   const exposed = exposeNames(
-    policy,
+    names,
     entries.map(({ backend, key }) => ({ backend, name: key })),
   )
   const shown: ExposedEntry[] = []
@@ -46,19 +54,24 @@ export function mergedView(kind: ListKind, entries: readonly Entry[], names: Nam
   entries.forEach((entry, index) => {
     const name = exposed[index]
     if (name === undefined) hidden.push({ backend: entry.backend, key: entry.key })
-    else shown.push({ entry, exposed: name.exposed, text: renameEntry(entry, name.exposed, name.full) })
+    else shown.push({ entry, exposed: name.exposed, text: shownText(entry, name, uris) })
   })
   return makeView(shown, hidden)
 }
 
-function keepKeys(entries: readonly Entry[]): View {
-  const shown = new Map<string, ExposedEntry>()
-  const hidden: { backend: string; key: string }[] = []
-  for (const entry of entries) {
-    if (shown.has(entry.key)) hidden.push({ backend: entry.backend, key: entry.key })
-    else shown.set(entry.key, { entry, exposed: entry.key, text: entry.text })
-  }
-  return makeView([...shown.values()], hidden)
+function shownText(entry: Entry, name: ExposedName, uris: UriSpace): string {
+  const text = renameEntry(entry, name.exposed, name.full)
+  const { backend, refersTo } = entry
+  if (refersTo.length === 0 || !uris.rewrites(backend)) return text
+  return withUiUris(text, (uri) => uris.expose(backend, uri))
+}
+
+function uriView(entries: readonly Entry[], expose: (entry: Entry) => string): View {
+  const shown = entries.map((entry) => {
+    const exposed = expose(entry)
+    return { entry, exposed, text: withUri(entry, exposed) }
+  })
+  return makeView(shown, [])
 }
 
 function makeView(entries: readonly ExposedEntry[], hidden: View['hidden']): View {
