@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'INVALID_PARAMS'
   | 'METHOD_NOT_FOUND'
   | 'HEADER_MISMATCH'
+  | 'MISSING_CAPABILITY'
   | 'UNSUPPORTED_VERSION'
   | 'UNKNOWN_TOOL'
   | 'UNKNOWN_NAME'
@@ -72,6 +73,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   INVALID_PARAMS: row(400, -32602, 'downstream', 'final', 'Correct the parameters named in the message.'),
   METHOD_NOT_FOUND: row(404, -32601, 'downstream', 'final', 'Ask server/discover which features are served.'),
   HEADER_MISMATCH: row(400, -32020, 'downstream', 'final', 'Send MCP headers that agree with the body.'),
+  MISSING_CAPABILITY: row(
+    400,
+    -32021,
+    'downstream',
+    'final',
+    'Declare what data.requiredCapabilities names.',
+  ),
   UNSUPPORTED_VERSION: row(400, -32022, 'downstream', 'final', 'Use one of the versions in data.supported.'),
   UNKNOWN_TOOL: row(400, -32602, 'downstream', 'final', 'Ask tools/list for the names that exist.'),
   UNKNOWN_NAME: row(400, -32602, 'downstream', 'final', 'Ask the matching list method for what exists.'),
