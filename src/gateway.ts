@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
+import { createQuota } from './backend/quota.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
 import type { Config } from './config/types.ts'
 import { authorize } from './filters/authorize.ts'
@@ -17,8 +18,12 @@ import { type Clock, systemClock } from './pipeline/clock.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
+import { expose } from './routing/expose.ts'
 import { merge } from './routing/merge.ts'
 import { route } from './routing/route.ts'
+import { createSearch } from './routing/search.ts'
+import { createTaskIds } from './routing/tasks.ts'
+import { type FanIn, createFanIn } from './routing/subscriptions.ts'
 import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
 
 /** What a gateway needs from the process that it runs in. */
@@ -64,6 +69,9 @@ export interface Gateway {
   close(): Promise<void>
 }
 
+/** Lists that are fetched once the tools of a backend are known. */
+const OTHER_KINDS = ['prompts', 'resources', 'resourceTemplates'] as const
+
 /** Everything that is built once per configuration. */
 interface Parts {
   readonly config: Config
@@ -73,6 +81,7 @@ interface Parts {
   readonly catalog: Catalog
   readonly meter: Meter
   readonly sealer: Sealer
+  readonly fanIn: FanIn
 }
 
 /** Builds a gateway. Nothing is connected or bound before `ready` and `listen`. */
@@ -97,6 +106,14 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     backends,
     catalog,
     sealer,
+    fanIn: createFanIn({
+      catalog,
+      backends,
+      clock,
+      listDeadline: config.gateway.listDeadline,
+      streams: config.gateway.limits.streams,
+      queue: config.gateway.limits.queue,
+    }),
     meter: { inFlight: 0, total: 0, refused: 0 },
   }
   return new RunningGateway(parts, serverInfo)
@@ -104,15 +121,17 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
 
 /** The life of every call, outermost first. */
 function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, backends, catalog, meter, sealer } = parts
+  const { config, clock, log, backends, catalog, meter, sealer, fanIn } = parts
   const { pageSize, listDeadline, limits } = config.gateway
-  // One backend: bounded in time, then sent.
-  const one = timeout(timeouts(config), clock)(forward(backends, catalog))
+  // One backend: bounded in time, then sent; URIs and task ids come back as clients know them.
+  const exposing = { catalog, taskIds: createTaskIds(sealer) }
+  const one = expose(exposing)(timeout(timeouts(config), clock)(forward(backends, catalog)))
   // Several backends: asked together, merged, with their own deadline.
-  const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline })
-  const routed = route(catalog, [...backends.keys()])(
+  const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })
+  const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
+  const routed = route({ ...exposing, backends })(
     // Nothing passes without a permit, and only this mints one.
-    authorize()(dispatch({ one, many })),
+    authorize()(dispatch({ one, many, listen: fanIn.listen })),
   )
   // The one place where errors become answers, seen from outside like every other answer.
   return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
@@ -133,6 +152,7 @@ function createBackends(
     random: ports.random ?? Math.random,
     clientInfo: { name: config.gateway.name, version: ports.version },
     limits: config.gateway.limits,
+    parking: createQuota(config.gateway.limits.parked),
     host: ports.host,
     children: ports.children,
   }
@@ -163,13 +183,20 @@ class RunningGateway implements Gateway {
   }
 
   async ready(ms: number): Promise<void> {
-    const { backends, catalog, clock } = this.#parts
+    const { backends, clock } = this.#parts
     const deadline = Promise.withResolvers<void>()
     const cancel = clock.after(ms, deadline.resolve)
-    const all = Promise.all([...backends.keys()].map((name) => catalog.refetch('tools', name)))
+    // Not only the tools: which URIs collide has to be known before the first result that mentions one.
+    const all = Promise.all([...backends.keys()].map((name) => this.#fetchLists(name)))
     await Promise.race([all, deadline.promise])
     cancel()
     this.#isReady = true
+  }
+
+  async #fetchLists(backend: string): Promise<void> {
+    const { catalog } = this.#parts
+    await catalog.refetch('tools', backend)
+    await Promise.all(OTHER_KINDS.map((kind) => catalog.refetch(kind, backend)))
   }
 
   async listen(): Promise<HttpListener> {
@@ -197,8 +224,11 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog } = this.#parts
+    const { backends, catalog, fanIn } = this.#parts
     this.#http?.drain()
+    // Subscriptions would last for ever: they are ended, not waited for.
+    fanIn.drain()
+    this.#stdio?.drain()
     await this.#drained()
     catalog.close()
     await Promise.all([this.#http?.close(), this.#stdio?.close()])

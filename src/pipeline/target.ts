@@ -11,10 +11,22 @@ export interface OneTarget {
   readonly paramHeaders: readonly ParamHeader[]
 }
 
+/** Looking for a resource that nobody lists: asked one after the other. */
+export interface SearchOperation {
+  readonly kind: 'search'
+  /** As the client wrote it. */
+  readonly uri: string
+  readonly candidates: readonly OneTarget[]
+}
+
 /** Several backends whose answers are merged. */
 export interface ManyTarget {
   readonly kind: 'many'
-  readonly operation: { readonly kind: 'discover' } | { readonly kind: 'list'; readonly method: ListMethod }
+  readonly operation:
+    | { readonly kind: 'discover' }
+    | { readonly kind: 'list'; readonly method: ListMethod }
+    | SearchOperation
+    | { readonly kind: 'listen' }
   /** The backends concerned, in the order of the configuration. */
   readonly backends: readonly string[]
 }

@@ -37,7 +37,8 @@ function setUp(over: { readonly pageSize?: number } = {}) {
   })
   const backends = new Map([a, b].map((backend) => [backend.name, backend]))
   const sealer = createSealer(randomKey())
-  const handler = merge({ ...ports, catalog, backends, sealer, pageSize: over.pageSize })
+  const search = (): Promise<Reply> => Promise.reject(new Error('not to be asked'))
+  const handler = merge({ ...ports, catalog, backends, sealer, pageSize: over.pageSize, search })
   const ask = (call: Call, target: ManyTarget): Promise<Reply> =>
     handler({ ...call, target, permit: mintPermit(target) }, collect())
   const list = (method: ListMethod, params?: unknown, over: Partial<Call> = {}): Promise<Reply> =>
@@ -46,8 +47,8 @@ function setUp(over: { readonly pageSize?: number } = {}) {
       operation: { kind: 'list', method },
       backends: ['a', 'b'],
     })
-  const discover = (route: Route = { kind: 'aggregate' }): Promise<Reply> =>
-    ask(callOf(request('server/discover'), { route }), {
+  const discover = (route: Route = { kind: 'aggregate' }, over: Partial<Call> = {}): Promise<Reply> =>
+    ask(callOf(request('server/discover'), { route, ...over }), {
       kind: 'many',
       operation: { kind: 'discover' },
       backends: route.kind === 'aggregate' ? ['a', 'b'] : [route.backend],
@@ -172,7 +173,7 @@ describe('discovery', () => {
     assert.deepEqual(valueOfReply(reply), {
       resultType: 'complete',
       supportedVersions: ['2026-07-28'],
-      capabilities: { tools: {}, prompts: {}, resources: {} },
+      capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} },
       ttlMs: 0,
       cacheScope: 'private',
     })
@@ -180,6 +181,31 @@ describe('discovery', () => {
       resources: {},
       completions: {},
     })
+  })
+
+  test('relays the extensions that it can, and all of a single backend', async () => {
+    const { a, b, discover } = setUp()
+    const extensions = {
+      'io.modelcontextprotocol/ui': { mimeTypes: ['text/html', 'x/1'], n: 1 },
+      'io.modelcontextprotocol/tasks': {},
+      'com.x/y': { z: [1] },
+    }
+    const old = {
+      'io.modelcontextprotocol/ui': { mimeTypes: ['x/2', 'text/html'], n: 2, m: 3 },
+      'io.modelcontextprotocol/tasks': {},
+    }
+    a.onIdentify = () => Promise.resolve(identity({ capabilities: { extensions } }))
+    b.onIdentify = () => Promise.resolve(identity({ era: 'legacy', capabilities: { extensions: old } }))
+    const extensionsOf = async (route?: Route, over?: Partial<Call>): Promise<unknown> =>
+      (valueOfReply(await discover(route, over))['capabilities'] as { extensions?: unknown }).extensions
+    const ui = { mimeTypes: ['text/html', 'x/1', 'x/2'], n: 1, m: 3 }
+    const tasks = { 'io.modelcontextprotocol/tasks': {} }
+    assert.deepEqual(await extensionsOf(), { 'io.modelcontextprotocol/ui': ui, ...tasks })
+    assert.deepEqual(await extensionsOf({ kind: 'backend', backend: 'a' }), extensions)
+    const { 'io.modelcontextprotocol/tasks': _, ...withoutTasks } = old
+    assert.deepEqual(await extensionsOf({ kind: 'backend', backend: 'b' }), withoutTasks)
+    const downstream = { ...callOf(request('x')).downstream, era: 'legacy' as const }
+    assert.deepEqual(await extensionsOf(undefined, { downstream }), { 'io.modelcontextprotocol/ui': ui })
   })
 
   test('passes instructions on, each under its backend; those of one backend as they are', async () => {

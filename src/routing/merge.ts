@@ -7,9 +7,12 @@ import { type RawMembers, buildResult } from '../protocol/build.ts'
 import { member, stringOf } from '../protocol/json.ts'
 import { META } from '../protocol/meta.ts'
 import { LIST_METHODS, type ListMethod } from '../protocol/methods.ts'
+import { CHANGING_LISTS, type SubscriptionFilter, offeredOf } from '../protocol/subscription.ts'
 import { MODERN_VERSIONS } from '../protocol/versions.ts'
 import type { Sealer } from '../seal/seal.ts'
 import type { AwayBackend, Catalog, Snapshot } from './catalog.ts'
+import { ownExtensions, unionOfExtensions } from './extensions.ts'
+import type { Search } from './search.ts'
 import type { ExposedEntry } from './view.ts'
 
 /** What merged answers are made of. */
@@ -22,20 +25,28 @@ export interface MergePorts {
   readonly pageSize: number | undefined
   /** Milliseconds that discovery waits for slow backends. */
   readonly listDeadline: number
+  readonly search: Search
 }
 
 /** Longest instructions that are passed on per backend, in characters. */
 const MAX_INSTRUCTIONS = 4000
 
-/** Answers calls that concern several backends, or the gateway's picture of one: discovery and lists. */
+/** Answers calls that concern several backends, or the gateway's picture of one: discovery, lists and searches. */
 export function merge(ports: MergePorts): Handler<Permitted> {
-  return (call) => {
+  return (call, out) => {
     const { target } = call.permit
     if (target.kind !== 'many') throw new TypeError('merge takes calls with many targets')
     const { operation } = target
-    return operation.kind === 'discover'
-      ? discover(ports, call, target.backends)
-      : list(ports, call, operation.method)
+    switch (operation.kind) {
+      case 'discover':
+        return discover(ports, call, target.backends)
+      case 'list':
+        return list(ports, call, operation.method)
+      case 'search':
+        return ports.search(call, operation, out)
+      case 'listen':
+        throw new TypeError('subscriptions are no merged answers')
+    }
   }
 }
 
@@ -110,7 +121,7 @@ async function discover(ports: MergePorts, call: Permitted, names: readonly stri
   return buildResult({
     resultType: '"complete"',
     supportedVersions: JSON.stringify(MODERN_VERSIONS),
-    capabilities: JSON.stringify(capabilitiesOf(found, call.route.kind === 'aggregate')),
+    capabilities: JSON.stringify(capabilitiesOf(found, call)),
     ...(instructions === undefined ? {} : { instructions: JSON.stringify(instructions) }),
     ttlMs: '0',
     cacheScope: '"private"',
@@ -150,15 +161,29 @@ function reasonOf(ports: MergePorts, backend: string): string {
 }
 
 /** The features that the gateway relays, as the union of what the backends offer; the aggregate always has tools. */
-function capabilitiesOf(found: readonly Found[], aggregate: boolean): Readonly<Record<string, object>> {
+function capabilitiesOf(
+  found: readonly Found[],
+  { route, downstream }: Pick<Permitted, 'route' | 'downstream'>,
+): Readonly<Record<string, object>> {
+  const aggregate = route.kind === 'aggregate'
   const offered = new Set(found.flatMap(({ identity }) => Object.keys(identity?.capabilities ?? {})))
-  const relayed = aggregate
-    ? ['tools', 'prompts', 'resources']
-    : ['tools', 'prompts', 'resources', 'completions']
+  const relayed = ['tools', 'prompts', 'resources', 'completions']
   const capabilities: Record<string, object> = aggregate ? { tools: {} } : {}
   for (const name of relayed) if (offered.has(name)) capabilities[name] = {}
+  // Changes that no backend announces are noticed: when it is asked again, when it goes and when it comes back.
+  for (const list of CHANGING_LISTS)
+    if (capabilities[list] !== undefined) capabilities[list] = { listChanged: true }
+  const followable = found.some(
+    ({ identity }) => offeredOf(ANY_RESOURCE, identity?.capabilities ?? {}).resources.length > 0,
+  )
+  if (followable) capabilities['resources'] = { ...capabilities['resources'], subscribe: true }
+  const all = found.map(({ identity }) => ownExtensions(identity, downstream.era === 'legacy'))
+  const extensions = aggregate ? unionOfExtensions(all) : (all[0] ?? {})
+  if (Object.keys(extensions).length > 0) capabilities['extensions'] = extensions
   return capabilities
 }
+
+const ANY_RESOURCE: SubscriptionFilter = { lists: [], resources: ['any'] }
 
 function instructionsOf(found: readonly Found[]): string | undefined {
   const given = found.flatMap(({ backend, identity }) => {

@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { callOf, collect, request, requestOf } from '../../test/support/scripted.ts'
+import {
+  callOf,
+  collect,
+  identity,
+  request,
+  requestOf,
+  scriptedBackend,
+} from '../../test/support/scripted.ts'
+import type { BackendStatus } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
 import type { Call, Route, Routed } from '../pipeline/call.ts'
-import type { Target } from '../pipeline/target.ts'
+import type { OneTarget, Target } from '../pipeline/target.ts'
 import { resultMessage } from '../protocol/message.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { ParamHeader } from '../protocol/param-headers.ts'
+import { createSealer, randomKey } from '../seal/seal.ts'
 import type { Catalog, Found } from './catalog.ts'
-import { route } from './route.ts'
+import { TASKS } from './extensions.ts'
+import { type RoutePorts, route } from './route.ts'
+import { createTaskIds } from './tasks.ts'
 import { type UriClaims, createUriSpace } from './uris.ts'
 
 const ALL: Route = { kind: 'aggregate' }
@@ -23,19 +34,19 @@ interface Known {
     >
   >
   readonly uris?: Partial<UriClaims>
+  readonly statuses?: Readonly<Record<string, Partial<BackendStatus>>>
   readonly unknown?: Partial<Extract<Found, { kind: 'unknown' }>>
 }
 
 /** A catalog that knows what the test says. */
-function catalogOf(known: Known): Catalog & { readonly asked: unknown[] } {
-  const asked: unknown[] = []
+function catalogOf(known: Known): Catalog {
   return {
-    asked,
     // Nothing is known at once, so that every name has to be asked for.
     peek: () => undefined,
-    find(kind: ListKind, scope, exposed) {
-      asked.push([kind, scope, exposed])
-      const found = Object.hasOwn(known.entries ?? {}, exposed) ? known.entries?.[exposed] : undefined
+    find(kind: ListKind, _scope, exposed) {
+      const { entries = {} } = known
+      const key = Object.hasOwn(entries, exposed) ? exposed : `${kind} ${exposed}`
+      const found = Object.hasOwn(entries, key) ? entries[key] : undefined
       if (found === undefined)
         return Promise.resolve({ kind: 'unknown', known: [], away: [], ...known.unknown })
       const entry = { kind, text: '{}', paramHeaders: [], refersTo: [], ...found }
@@ -44,17 +55,40 @@ function catalogOf(known: Known): Catalog & { readonly asked: unknown[] } {
     list: () => Promise.reject(new Error('not to be asked')),
     refetch: () => Promise.reject(new Error('not to be asked')),
     known: () => undefined,
+    onNews: () => () => undefined,
     uris: () => createUriSpace({ backends: BACKENDS, uris: [], templates: [], ...known.uris }),
     close: () => undefined,
   }
 }
 
+const taskIds = createTaskIds(createSealer(randomKey()))
+
+const portsOf = (known: Known): RoutePorts => ({
+  catalog: catalogOf(known),
+  taskIds,
+  backends: new Map(
+    BACKENDS.map((name) => {
+      const backend = scriptedBackend(name)
+      backend.statusNow = known.statuses?.[name] ?? {}
+      return [name, backend]
+    }),
+  ),
+})
+
+const one = (backend: string, name: string | undefined): OneTarget => ({
+  kind: 'one',
+  backend,
+  name,
+  paramHeaders: [],
+})
+
+const meta = (extensions: object): object => ({
+  'io.modelcontextprotocol/clientCapabilities': { extensions },
+})
+
 async function targetOf(call: Call, known: Known = {}): Promise<Target> {
   let seen: Routed | undefined
-  await route(
-    catalogOf(known),
-    BACKENDS,
-  )((routed) => {
+  await route(portsOf(known))((routed) => {
     seen = routed
     return Promise.resolve(resultMessage('{}'))
   })(call, collect())
@@ -102,24 +136,71 @@ describe('a route', () => {
     }
   })
 
-  test('takes completions to the backend of the route, and knows none on the aggregate', async () => {
+  test('takes completions to the backend of the route as they are', async () => {
     const complete = request('completion/complete', { ref: {} })
-    assert.deepEqual(await targetOf(callOf(complete, { route: GITHUB })), {
-      kind: 'one',
-      backend: 'github',
-      name: undefined,
-      paramHeaders: [],
-    })
-    assert.equal((await refusalOf(callOf(complete))).code, 'METHOD_NOT_FOUND')
+    assert.deepEqual(await targetOf(callOf(complete, { route: GITHUB })), one('github', undefined))
+  })
+
+  test('takes completions of the aggregate to whoever owns the reference', async () => {
+    const entries = {
+      'prompts github_greet': { backend: 'github', key: 'greet' },
+      'resourceTemplates file+db:///{p}': { backend: 'database', key: 'file:///{p}' },
+      'resources file:///a': { backend: 'github', key: 'file:///a' },
+    }
+    const complete = (ref: object): Promise<Target> =>
+      targetOf(callOf(request('completion/complete', { ref, argument: {} })), { entries })
+    assert.deepEqual(await complete({ type: 'ref/prompt', name: 'github_greet' }), one('github', 'greet'))
+    assert.deepEqual(
+      await complete({ type: 'ref/resource', uri: 'file+db:///{p}' }),
+      one('database', 'file:///{p}'),
+    )
+    assert.deepEqual(await complete({ type: 'ref/resource', uri: 'file:///a' }), one('github', 'file:///a'))
+    await assert.rejects(complete({ type: 'ref/prompt', name: 'file:///a' }), { code: 'UNKNOWN_NAME' })
+    await assert.rejects(complete({ type: 'ref/resource', uri: 'nope:' }), { code: 'UNKNOWN_NAME' })
+    for (const ref of [{}, { type: 'ref/prompt' }, { type: 'ref/tool', name: 'x' }])
+      await assert.rejects(complete(ref), { code: 'INVALID_PARAMS' })
   })
 
   test('lets the backend of the route decide about resources that nobody listed', async () => {
     const read = request('resources/read', { uri: 'file:///a' })
-    const target = await targetOf(callOf(read, { route: GITHUB }))
-    assert.deepEqual(target, { kind: 'one', backend: 'github', name: 'file:///a', paramHeaders: [] })
-    const refusal = await refusalOf(callOf(read), { unknown: { known: ['file:///b'] } })
+    assert.deepEqual(await targetOf(callOf(read, { route: GITHUB })), one('github', 'file:///a'))
+  })
+
+  test('takes unlisted resources to whoever refers to them or has the template', async () => {
+    const uris = {
+      uris: [
+        { backend: 'github', uri: 'ui://x' },
+        { backend: 'database', uri: 'ui://x' },
+      ],
+      templates: [{ backend: 'database', uri: 'row:{id}' }],
+    }
+    const read = (uri: string): Promise<Target> =>
+      targetOf(callOf(request('resources/read', { uri })), { uris })
+    assert.deepEqual(await read('ui://x'), one('github', 'ui://x'))
+    assert.deepEqual(await read('ui://database/x'), one('database', 'ui://x'))
+    assert.deepEqual(await read('row:7'), one('database', 'row:7'))
+  })
+
+  test('looks for resources that nobody knows at those that may have any', async () => {
+    const read = callOf(request('resources/read', { uri: 'file+database:///a' }))
+    const candidates = [
+      one('database', 'file:///a'),
+      one('github', 'file+database:///a'),
+      one('database', 'file+database:///a'),
+    ]
+    assert.deepEqual(await targetOf(read), {
+      kind: 'many',
+      operation: { kind: 'search', uri: 'file+database:///a', candidates },
+      backends: ['database', 'github'],
+    })
+    const none = { identity: identity({ capabilities: { tools: {} } }) }
+    const away = { condition: { state: 'down', reason: 'gone' } } as const
+    const few = await targetOf(read, { statuses: { github: none } })
+    assert.ok(few.kind === 'many' && few.operation.kind === 'search')
+    assert.deepEqual(few.operation.candidates, [candidates[0], candidates[2]])
+    const refusal = await refusalOf(read, { statuses: { github: none, database: away } })
     assert.equal(refusal.code, 'UNKNOWN_NAME')
-    assert.deepEqual(refusal.details.data, { uri: 'file:///a' })
+    assert.deepEqual(refusal.details.data, { uri: 'file+database:///a' })
   })
 
   test('looks each named method up in its own table', async () => {
@@ -129,13 +210,79 @@ describe('a route', () => {
       ['resources/read', { uri: 'n' }, 'resources'],
     ] as const
     for (const [method, params, kind] of cases) {
-      const catalog = catalogOf({ entries: { n: { backend: 'github', key: 'n' } } })
-      await route(catalog, BACKENDS)(() => Promise.resolve(resultMessage('{}')))(
-        callOf(request(method, params)),
-        collect(),
-      )
-      assert.deepEqual(catalog.asked, [[kind, ALL, 'n']])
+      const entries = { [`${kind} n`]: { backend: 'github', key: 'own' } }
+      assert.deepEqual(await targetOf(callOf(request(method, params)), { entries }), one('github', 'own'))
     }
+  })
+})
+
+describe('a task', () => {
+  const declared = meta({ [TASKS]: {} })
+  const task = (params: object, over: Partial<Call> = {}): Call =>
+    callOf(request('tasks/get', { _meta: declared, ...params }), over)
+  const mine = callOf(request('tools/call'))
+  const taskId = taskIds.seal({ backend: 'database', taskId: 't1' }, mine)
+
+  test('goes to its backend under the id that it has there', async () => {
+    assert.deepEqual(await targetOf(task({ taskId })), one('database', 't1'))
+    assert.deepEqual(
+      await targetOf(task({ taskId }, { route: { kind: 'backend', backend: 'database' } })),
+      one('database', 't1'),
+    )
+  })
+
+  test('is unknown to anybody else, at other backends, and when it was made up', async () => {
+    const other = { principal: { id: 'somebody', anonymous: false } }
+    const calls = [
+      task({ taskId }, other),
+      task({ taskId }, { route: GITHUB }),
+      task({ taskId: 't1' }),
+      task({}),
+    ]
+    for (const call of calls) assert.equal((await refusalOf(call)).code, 'INVALID_PARAMS')
+  })
+
+  test('needs the extension', async () => {
+    const refusal = await refusalOf(callOf(request('tasks/get', { _meta: meta({}), taskId })))
+    assert.equal(refusal.code, 'MISSING_CAPABILITY')
+    assert.deepEqual(refusal.details.data, { requiredCapabilities: { extensions: { [TASKS]: {} } } })
+  })
+
+  test('of a legacy client is not served, nor are the methods that are gone', async () => {
+    const legacy = { downstream: { ...mine.downstream, era: 'legacy' as const } }
+    assert.equal((await refusalOf(task({ taskId }, legacy))).code, 'METHOD_NOT_FOUND')
+    for (const method of ['tasks/list', 'tasks/result'])
+      for (const face of [ALL, GITHUB]) {
+        const call = callOf(request(method, { _meta: declared }), { route: face })
+        const statuses = { github: { identity: identity({ capabilities: { extensions: { [TASKS]: {} } } }) } }
+        assert.equal((await refusalOf(call, { statuses })).code, 'METHOD_NOT_FOUND')
+      }
+  })
+})
+
+describe('a method that the gateway does not know', () => {
+  const statuses = {
+    github: { identity: identity({ capabilities: { extensions: { 'com.x/y': { a: 1 } } } }) },
+  }
+  const call = (extensions: object, face: Route, method = 'x/do'): Call =>
+    callOf(request(method, { _meta: meta(extensions) }), { route: face })
+
+  test('goes to the backend of the route where both sides declare an extension', async () => {
+    assert.deepEqual(await targetOf(call({ 'com.x/y': {} }, GITHUB), { statuses }), one('github', undefined))
+  })
+
+  test('is refused elsewhere', async () => {
+    const refused = [
+      call({}, GITHUB),
+      call({ 'com.x/z': {} }, GITHUB),
+      call({ toString: {} }, GITHUB),
+      call({ 'com.x/y': {} }, ALL),
+      call({ 'com.x/y': {} }, { kind: 'backend', backend: 'database' }),
+      ...['ping', 'initialize', 'logging/setLevel', 'tools/nope', 'tasks/list', 'notifications/x'].map(
+        (method) => call({ 'com.x/y': {} }, GITHUB, method),
+      ),
+    ]
+    for (const each of refused) assert.equal((await refusalOf(each, { statuses })).code, 'METHOD_NOT_FOUND')
   })
 })
 

@@ -1,3 +1,4 @@
+import type { Backend, BackendStatus } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
 import type { Call, Routed } from '../pipeline/call.ts'
 import type { Stage } from '../pipeline/handler.ts'
@@ -5,7 +6,11 @@ import type { OneTarget, Target } from '../pipeline/target.ts'
 import { member, stringOf, valueOf } from '../protocol/json.ts'
 import { type ListKind, isListMethod, nameParamOf } from '../protocol/methods.ts'
 import { checkParamHeaders } from '../protocol/param-headers.ts'
-import type { AwayBackend, Catalog, CatalogScope, Found } from './catalog.ts'
+import { referenceOf } from '../protocol/subject.ts'
+import type { Catalog } from './catalog.ts'
+import { isExtensionCall } from './extensions.ts'
+import { type TaskIds, isTaskMethod, taskTarget } from './tasks.ts'
+import { listed, printable, unknownName } from './unknown.ts'
 import type { ExposedEntry } from './view.ts'
 
 /** The table that each named method is looked up in. */
@@ -15,52 +20,135 @@ const TABLE: Readonly<Record<string, ListKind>> = {
   'resources/read': 'resources',
 }
 
-/** Methods that go to the backend of a single-backend route as they are. */
-const DIRECT: ReadonlySet<string> = new Set(['completion/complete'])
-
-/** Every method that a route serves. */
-function servesMethod(call: Pick<Call, 'method' | 'route'>): boolean {
-  const { method } = call
-  if (method === 'server/discover' || isListMethod(method) || Object.hasOwn(TABLE, method)) return true
-  return call.route.kind === 'backend' && DIRECT.has(method)
+/** What routing needs to know. */
+export interface RoutePorts {
+  readonly catalog: Catalog
+  /** By configured name, in order. */
+  readonly backends: ReadonlyMap<string, Pick<Backend, 'status'>>
+  readonly taskIds: TaskIds
 }
 
-/**
- * Finds out what a call is for: by table, never by taking names apart.
- *
- * @param backends the configured names, in order
- */
-export function route(catalog: Catalog, backends: readonly string[]): Stage<Call, Routed> {
-  const all: Target = { kind: 'many', operation: { kind: 'discover' }, backends }
-  const targetOf = (call: Call): Target | Promise<Target> => {
-    const concerned = call.route.kind === 'aggregate' ? backends : [known(call.route.backend, backends)]
-    if (!servesMethod(call)) {
-      throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${printable(call.method)}`)
-    }
-    if (call.method === 'server/discover') return { ...all, backends: concerned }
-    if (isListMethod(call.method)) {
-      return { kind: 'many', operation: { kind: 'list', method: call.method }, backends: concerned }
-    }
-    const kind = TABLE[call.method]
-    if (kind === undefined) return direct(concerned[0] ?? '', undefined)
-    const name = nameOf(call)
-    const shown = catalog.peek(kind, call.route, name)
-    return shown === undefined ? searchTarget(call, kind, name) : checked(call, shown)
-  }
-
-  const searchTarget = async (call: Call, kind: ListKind, name: string): Promise<Target> => {
-    const found = await catalog.find(kind, call.route, name)
-    if (found.kind === 'found') return checked(call, found.shown)
-    // Resources need not be listed: templates and the backend itself decide about the others.
-    if (kind === 'resources' && call.route.kind === 'backend') return direct(call.route.backend, name)
-    throw unknownName({ kind, name, scope: call.route }, found)
-  }
-
+/** Finds out what a call is for: by table, never by taking names apart. */
+export function route(ports: RoutePorts): Stage<Call, Routed> {
+  const router = new Router(ports)
   return (next) => async (call, out) => {
-    const target = targetOf(call)
+    const target = router.targetOf(call)
     // Names that are known, which is nearly all, cost no turn of the event loop.
     return next({ ...call, target: target instanceof Promise ? await target : target }, out)
   }
+}
+
+class Router {
+  readonly #catalog: Catalog
+  readonly #backends: RoutePorts['backends']
+  readonly #names: readonly string[]
+  readonly #taskIds: TaskIds
+
+  constructor({ catalog, backends, taskIds }: RoutePorts) {
+    this.#catalog = catalog
+    this.#backends = backends
+    this.#names = [...backends.keys()]
+    this.#taskIds = taskIds
+  }
+
+  targetOf(call: Call): Target | Promise<Target> {
+    const { method } = call
+    const kind = Object.hasOwn(TABLE, method) ? TABLE[method] : undefined
+    const backends = call.route.kind === 'aggregate' ? this.#names : [known(call.route.backend, this.#names)]
+    if (kind !== undefined) return this.#named(call, kind)
+    if (method === 'server/discover') return { kind: 'many', operation: { kind: 'discover' }, backends }
+    if (isListMethod(method)) return { kind: 'many', operation: { kind: 'list', method }, backends }
+    if (method === 'subscriptions/listen') return { kind: 'many', operation: { kind: 'listen' }, backends }
+    if (method === 'completion/complete') return this.#completion(call)
+    // Tasks of legacy clients are another thing, which no gateway can tell from the modern one.
+    if (isTaskMethod(method) && call.downstream.era === 'modern') return taskTarget(this.#taskIds, call)
+    if (call.route.kind === 'backend' && this.#belongsToExtension(call, call.route.backend))
+      return direct(call.route.backend, undefined)
+    throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${printable(method)}`)
+  }
+
+  #belongsToExtension(call: Call, backend: string): boolean {
+    return isExtensionCall(call.message, this.#backends.get(backend)?.status().identity)
+  }
+
+  #named(call: Call, kind: ListKind): Target | Promise<Target> {
+    const name = nameOf(call)
+    const shown = this.#catalog.peek(kind, call.route, name)
+    if (shown !== undefined) return checked(call, shown)
+    if (kind === 'resources') return this.#unlisted(call, name)
+    return this.#found(call, kind, name)
+  }
+
+  async #found(call: Call, kind: ListKind, name: string): Promise<Target> {
+    const found = await this.#catalog.find(kind, call.route, name)
+    if (found.kind === 'found') return checked(call, found.shown)
+    throw unknownName({ kind, name, scope: call.route }, found)
+  }
+
+  /** Resources need not be listed: references and templates decide about the others, and the backends themselves. */
+  async #unlisted(call: Call, uri: string): Promise<Target> {
+    const { route: scope } = call
+    const known = scope.kind === 'aggregate' ? this.#catalog.uris().resolve(uri) : undefined
+    if (known !== undefined) return direct(known.backend, known.uri)
+    const [found] = await Promise.all([
+      this.#catalog.find('resources', scope, uri),
+      this.#catalog.find('resourceTemplates', scope, uri),
+    ])
+    if (found.kind === 'found') return checked(call, found.shown)
+    if (scope.kind === 'backend') return direct(scope.backend, uri)
+    const now = this.#catalog.uris().resolve(uri)
+    if (now !== undefined) return direct(now.backend, now.uri)
+    const candidates = this.#candidates(uri)
+    if (candidates.length === 0) throw unknownName({ kind: 'resources', name: uri, scope }, found)
+    return {
+      kind: 'many',
+      operation: { kind: 'search', uri, candidates },
+      backends: [...new Set(candidates.map(({ backend }) => backend))],
+    }
+  }
+
+  #candidates(uri: string): readonly OneTarget[] {
+    const askable = this.#names.filter((backend) => mayHaveResources(this.#backends.get(backend)?.status()))
+    // A form that was given out while two backends listed the same URI leads to its backend for ever.
+    const qualified = this.#catalog.uris().unqualified(uri)
+    return [
+      ...qualified
+        .filter(({ backend }) => askable.includes(backend))
+        .map((own) => direct(own.backend, own.uri)),
+      ...askable.map((backend) => direct(backend, uri)),
+    ]
+  }
+
+  #completion(call: Call): Target | Promise<Target> {
+    if (call.route.kind === 'backend') return direct(call.route.backend, undefined)
+    const reference = referenceOf(call.message)
+    const name = reference && stringOf(call.message.text, reference.node)
+    if (reference === undefined || name === undefined) throw badReference()
+    if (reference.type === 'resource') return this.#completionOfResource(call, name)
+    const shown = this.#catalog.peek('prompts', call.route, name)
+    return shown === undefined ? this.#found(call, 'prompts', name) : checked(call, shown)
+  }
+
+  /** The reference is a template or the URI of a resource (2026-07-28, server/utilities/completion). */
+  async #completionOfResource(call: Call, uri: string): Promise<Target> {
+    const { route: scope } = call
+    const template = await this.#catalog.find('resourceTemplates', scope, uri)
+    if (template.kind === 'found') return checked(call, template.shown)
+    const own = this.#catalog.uris().resolve(uri)
+    if (own !== undefined) return direct(own.backend, own.uri)
+    return this.#found(call, 'resources', uri)
+  }
+}
+
+/** False only for a backend that is known not to answer, or not to have any. */
+function mayHaveResources(status: BackendStatus | undefined): boolean {
+  if (status === undefined || status.condition.state === 'down') return false
+  return status.identity === undefined || Object.hasOwn(status.identity.capabilities, 'resources')
+}
+
+function badReference(): GatewayError {
+  const message = 'completion/complete needs "params.ref": the name of a prompt or the URI of a resource'
+  return new GatewayError('INVALID_PARAMS', message)
 }
 
 function direct(backend: string, name: string | undefined): OneTarget {
@@ -98,73 +186,4 @@ function checkHeaders(call: Call, target: OneTarget): void {
     return typeof header === 'string' ? header : undefined
   })
   if (problem !== undefined) throw new GatewayError('HEADER_MISMATCH', problem)
-}
-
-const NOUN: Readonly<Record<ListKind, string>> = {
-  tools: 'tool',
-  prompts: 'prompt',
-  resources: 'resource',
-  resourceTemplates: 'resource template',
-}
-
-interface Wanted {
-  readonly kind: ListKind
-  readonly name: string
-  readonly scope: CatalogScope
-}
-
-function unknownName(wanted: Wanted, found: Extract<Found, { kind: 'unknown' }>): GatewayError {
-  const { kind, name, scope } = wanted
-  const culprit = awayOwner(name, found.away, scope)
-  if (culprit !== undefined) {
-    const message = `${NOUN[kind]} ${printable(name)} may belong to backend ${culprit.backend}, which is away: ${culprit.reason}`
-    return new GatewayError('BACKEND_UNAVAILABLE', message, { backend: culprit.backend })
-  }
-  const noun = NOUN[kind]
-  const away = found.away.length === 0 ? '' : ` Away: ${found.away.map((entry) => entry.backend).join(', ')}.`
-  const message = `Unknown ${noun}: ${printable(name)}. ${suggestion(noun, name, found.known)}${away}`
-  if (kind === 'resources') return new GatewayError('UNKNOWN_NAME', message, { data: { uri: name } })
-  return new GatewayError(kind === 'tools' ? 'UNKNOWN_TOOL' : 'UNKNOWN_NAME', message)
-}
-
-/** Only for the message: the away backend that the name seems to be meant for. */
-function awayOwner(name: string, away: readonly AwayBackend[], scope: CatalogScope): AwayBackend | undefined {
-  return away.find((entry) => scope.kind === 'backend' || name.startsWith(`${entry.backend}_`))
-}
-
-function suggestion(noun: string, name: string, names: readonly string[]): string {
-  if (names.length === 0) return `There is no ${noun}.`
-  const close = names.filter((other) => other.includes(name) || name.includes(other) || isNear(name, other))
-  const shown = (close.length > 0 ? close : names).slice(0, 10)
-  const rest =
-    close.length > 0 ? '' : names.length > shown.length ? ` and ${names.length - shown.length} more` : ''
-  return `${close.length > 0 ? 'Close to it' : 'There is'}: ${listed(shown)}${rest}.`
-}
-
-function listed(names: readonly string[]): string {
-  return names.length === 0 ? 'none' : names.join(', ')
-}
-
-/** What a client wrote, short and without characters that could forge a log line. */
-function printable(name: string): string {
-  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 128)
-}
-
-/** Most letters that may differ between names that are suggested for each other. */
-const NEAR = 3
-
-/** Whether the Levenshtein distance is small. Gives up as soon as it cannot be: there may be many names to compare with. */
-function isNear(a: string, b: string): boolean {
-  if (a.length > 64 || Math.abs(a.length - b.length) > NEAR) return false
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      current.push(Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substituted))
-    }
-    if (Math.min(...current) > NEAR) return false
-    previous = current
-  }
-  return (previous[b.length] ?? 0) <= NEAR
 }
