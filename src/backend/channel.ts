@@ -17,6 +17,8 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string>>
   readonly era: Era
   readonly signal: AbortSignal
+  /** True for an exchange that may wait for people: it does not take a connection from the others. */
+  readonly patient?: boolean
   /** Takes notifications that belong to this exchange. A promise asks the channel to wait before it reads on. */
   onNotification(notification: NotificationMessage): Promise<void> | undefined
   /** Takes requests of a legacy server that belong to this exchange; the answer goes back by `notify`. */
@@ -67,7 +69,8 @@ export class ChannelError extends Error {
 
 /** A way to exchange messages with one backend, ignorant of eras. */
 export interface Channel {
-  readonly transport: 'http' | 'stdio'
+  /** `sse` is HTTP with one event stream for everything that the server says (2024-11-05). */
+  readonly transport: 'http' | 'stdio' | 'sse'
   /**
    * Sends a request and waits for its answer.
    *

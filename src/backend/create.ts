@@ -2,14 +2,20 @@ import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../co
 import { fetchList } from './list.ts'
 import type { Backend, BackendStatus } from './backend.ts'
 import { createHttpChannel } from './http/channel.ts'
+import { isLegacy } from './legacy.ts'
+import { createLegacyCalls } from './legacy-backend.ts'
 import { type Link, createLink } from './link.ts'
-import type { BackendPorts } from './ports.ts'
+import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
+import { connectHttp, connectStdio } from './connect.ts'
+import type { Connect } from './sessions.ts'
 import { createStdioSupervisor } from './stdio/supervisor.ts'
 
 /** A backend, with what only its transport knows. */
 interface Transport {
   readonly link: Link
   readonly restarts: () => number
+  /** Opens a session of its own for clients of a legacy backend. */
+  readonly connect: Connect
   close(): Promise<void>
 }
 
@@ -17,23 +23,29 @@ interface Transport {
 export function createBackend(config: BackendConfig, ports: BackendPorts): Backend {
   const transport = config.transport === 'http' ? overHttp(config, ports) : overStdio(config, ports)
   const { link } = transport
+  const calls = createLegacyCalls(config, transport.connect, ports)
   const listLimits = { maxEntries: ports.limits.listEntries, maxSize: ports.limits.reply }
   return {
     name: config.name,
-    send: (request, out) => link.use((speaker) => speaker.send(request, out), request.signal),
+    send: (request, out) =>
+      calls.resume(request, out) ??
+      link.use(
+        (speaker) => (isLegacy(speaker) ? calls.send(request, speaker, out) : speaker.send(request, out)),
+        request.signal,
+      ),
     identify: async (signal) => (await link.speaker(signal)).identity,
     list: (kind, signal) =>
       link.use((speaker) => fetchList(speaker, kind, { signal, ...listLimits }), signal),
-    onListChanged: (listener) => link.onListChanged(listener),
-    status: () => statusOf(config, transport),
+    subscribe: (filter, subscriber) => link.subscribe(filter, subscriber),
+    status: () => ({ ...statusOf(config, transport), sessions: calls.sessions }),
     async close() {
-      await link.close()
+      await Promise.all([link.close(), calls.close()])
       await transport.close()
     },
   }
 }
 
-function statusOf(config: BackendConfig, transport: Transport): BackendStatus {
+function statusOf(config: BackendConfig, transport: Transport): Omit<BackendStatus, 'sessions'> {
   const { state } = transport.link
   return {
     name: config.name,
@@ -55,7 +67,12 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     userAgent: `${ports.clientInfo.name}/${ports.clientInfo.version}`,
   })
   const link = createLink(config, () => Promise.resolve(channel), ports)
-  return { link, restarts: () => link.state.reconnects, close: () => channel.close() }
+  return {
+    link,
+    restarts: () => link.state.reconnects,
+    connect: connectHttp(channel, sessionPorts(config, ports, link), ports.clock),
+    close: () => channel.close(),
+  }
 }
 
 function overStdio(config: StdioBackendConfig, ports: BackendPorts): Transport {
@@ -64,5 +81,24 @@ function overStdio(config: StdioBackendConfig, ports: BackendPorts): Transport {
     onEnd: (reason, detail) => link.onEnd(reason, detail),
   })
   const link: Link = createLink(config, () => supervisor.channel(), ports)
-  return { link, restarts: () => supervisor.status().restarts, close: () => supervisor.close() }
+  return {
+    link,
+    restarts: () => supervisor.status().restarts,
+    connect: connectStdio(config, sessionPorts(config, ports, link), ports),
+    close: () => supervisor.close(),
+  }
+}
+
+/** What a client's session of the backend hears about lists is as good as what the gateway's own hears. */
+function sessionPorts(config: BackendConfig, ports: BackendPorts, link: Link): SpeakerPorts {
+  let lastId = 0
+  return {
+    // Unlike those of the gateway's own session, and unlike what servers number their own requests by.
+    nextId: () => `"c${++lastId}"`,
+    requestMeta: ownRequestMeta(ports.clientInfo),
+    clientInfo: ports.clientInfo,
+    log: ports.log,
+    backend: config.name,
+    onChange: (notification) => link.onMessage(notification),
+  }
 }

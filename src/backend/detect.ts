@@ -4,9 +4,10 @@ import { META } from '../protocol/meta.ts'
 import { LATEST_LEGACY_VERSION, LEGACY_VERSIONS, MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity } from './backend.ts'
 import { type Channel, ChannelError, type Exchange } from './channel.ts'
-import { type LegacySession, createLegacySpeaker, identityOf, isImplementation, isRecord } from './legacy.ts'
+import { type LegacySession, type LegacySpeaker, createLegacySpeaker } from './legacy.ts'
+import { identityOf, isImplementation, isRecord } from './legacy-form.ts'
 import type { SpeakerPorts } from './ports.ts'
-import { type Speaker, isVersionError } from './speaker.ts'
+import { isVersionError } from './speaker.ts'
 
 /** What a probe found. `legacy` is a guess that `initialize` has to confirm. */
 export type ProbeVerdict =
@@ -102,8 +103,9 @@ function discovered(message: ResultMessage): BackendIdentity | undefined {
 }
 
 /**
- * The legacy handshake: `initialize`, then `notifications/initialized` (2025-11-25, basic/lifecycle). No
- * capabilities are declared, so that servers do not ask for what nobody answers.
+ * The legacy handshake: `initialize`, then `notifications/initialized` (2025-11-25, basic/lifecycle). Exactly the
+ * capabilities of the session's client are declared, and none in the gateway's own: servers must not ask for what
+ * nobody answers.
  *
  * @throws ChannelError, or the reason of the signal
  */
@@ -111,9 +113,10 @@ export async function initializeLegacy(
   channel: Channel,
   ports: SpeakerPorts,
   signal: AbortSignal,
-): Promise<Speaker> {
+): Promise<LegacySpeaker> {
   const id = ports.nextId()
-  const params = { protocolVersion: LATEST_LEGACY_VERSION, capabilities: {}, clientInfo: ports.clientInfo }
+  const capabilities = ports.client?.capabilities ?? {}
+  const params = { protocolVersion: LATEST_LEGACY_VERSION, capabilities, clientInfo: ports.clientInfo }
   const answer = await channel.exchange({
     id,
     era: 'legacy',

@@ -1,30 +1,30 @@
-import { type Edit, editMembers, splice } from '../protocol/edit.ts'
-import { type JsonObject, member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
+import { splice } from '../protocol/edit.ts'
+import { member, rawOf, stringOf } from '../protocol/json.ts'
 import {
   type ErrorMessage,
   type Message,
   type NotificationMessage,
   type RequestMessage,
   type ResultMessage,
-  edited,
   errorText,
 } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
-import { CACHEABLE_METHODS, type ListKind } from '../protocol/methods.ts'
+import type { SubscriptionFilter } from '../protocol/subscription.ts'
+import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Reply } from '../pipeline/call.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
 import type { HttpChannel } from './http/channel.ts'
+import { legacyEdits, toModernReply } from './legacy-form.ts'
+import { type LegacySubscriptions, createLegacySubscriptions } from './legacy-subscriptions.ts'
 import type { SpeakerPorts } from './ports.ts'
 import {
   type Speaker,
   StaleSpeakerError,
-  announcedChanges,
-  changedLists,
+  type SubscriptionListener,
   isForeignProgress,
   isVersionError,
   progressTokenOf,
-  retarget,
   withClientToken,
 } from './speaker.ts'
 
@@ -35,47 +35,133 @@ export interface LegacySession {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Speaks a legacy revision (2024-11-05 … 2025-11-25) to a backend inside an initialised session. */
-export function createLegacySpeaker(channel: Channel, session: LegacySession, ports: SpeakerPorts): Speaker {
-  return new LegacySpeaker(channel, session, ports)
+/** What happens to a call while the backend works on it. */
+export interface CallEvents {
+  /** True for a call that may wait for people. */
+  readonly isPatient?: boolean
+  /** Takes a notification of the call as the backend wrote it. A promise asks to wait before more is read. */
+  onNotification(notification: NotificationMessage): Promise<void> | undefined
+  /** Takes a request of the backend that came on the stream of the call; `ping` is answered already. */
+  onRequest(request: RequestMessage): void
 }
 
-class LegacySpeaker implements Speaker {
+/** Speaks to a legacy backend, and can leave what happens meanwhile to whoever calls. */
+export interface LegacySpeaker extends Speaker {
+  /**
+   * Sends a request and yields the answer as the backend gave it: see {@link toModernReply}.
+   *
+   * @throws as {@link Speaker.send}
+   */
+  carry(request: BackendRequest, events: CallEvents): Promise<Reply>
+  /** Answers a request of the backend. A failure is logged: nobody waits for it. */
+  respond(text: string): void
+  /** Says that nobody answers that request. */
+  refuse(request: RequestMessage): void
+  /**
+   * Reads what the backend says outside of calls, until its stream ends: over Streamable HTTP the GET stream, if it
+   * offers one. `opened` is called once nothing can be missed any more.
+   *
+   * @throws ChannelError, or the reason of the signal
+   */
+  follow(opened: () => void, signal: AbortSignal): Promise<void>
+  /** Takes a request of the channel that belongs to no exchange. */
+  onStray(request: RequestMessage): void
+}
+
+/** Speaks a legacy revision (2024-11-05 … 2025-11-25) to a backend inside an initialised session. */
+export function createLegacySpeaker(
+  channel: Channel,
+  session: LegacySession,
+  ports: SpeakerPorts,
+): LegacySpeaker {
+  return new SessionSpeaker(channel, session, ports)
+}
+
+/** True for a speaker of the legacy era. */
+export function isLegacy(speaker: Speaker): speaker is LegacySpeaker {
+  return speaker instanceof SessionSpeaker
+}
+
+/** 2025-11-25, server/utilities/logging "Log Levels": from the most to the least talkative. */
+const LEVELS: readonly string[] = [
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+]
+
+class SessionSpeaker implements LegacySpeaker {
   readonly identity: BackendIdentity
   readonly #channel: Channel
   readonly #headers: Readonly<Record<string, string>>
   readonly #ports: SpeakerPorts
-  #onChange: ((method: string) => void) | undefined
+  readonly #subscriptions: LegacySubscriptions
+  /** Rank of the level that the session was told; nothing was said yet. */
+  #level = Number.POSITIVE_INFINITY
+  /** Calls in flight that want log messages, the latest last. */
+  readonly #listening: ((notification: NotificationMessage) => Promise<void> | undefined)[] = []
 
   constructor(channel: Channel, session: LegacySession, ports: SpeakerPorts) {
     this.identity = session.identity
     this.#channel = channel
     this.#headers = session.headers
     this.#ports = ports
+    this.#subscriptions = createLegacySubscriptions(this)
   }
 
   async send(request: BackendRequest, out: Notifications): Promise<Reply> {
-    const id = this.#ports.nextId()
-    const { message, signal } = request
+    const { message } = request
     const clientToken = progressTokenOf(message.text, message.params)
-    const wantsLog = member(member(message.params, '_meta'), META.logLevel) !== undefined
+    const reply = await this.carry(request, {
+      onNotification: (notification) => passOn(notification, clientToken, out),
+      onRequest: (asked) => this.refuse(asked),
+    })
+    return toModernReply(reply, message.method)
+  }
+
+  async carry(request: BackendRequest, events: CallEvents): Promise<Reply> {
+    const { message, signal } = request
+    const level = logLevelOf(message)
+    if (level !== undefined) await this.#talkAtLeast(level, signal)
+    const id = this.#ports.nextId()
+    const clientToken = progressTokenOf(message.text, message.params)
+    const takeLog = (notification: NotificationMessage): Promise<void> | undefined =>
+      isLoud(notification, level) ? events.onNotification(notification) : undefined
     const onNotification = (notification: NotificationMessage): Promise<void> | undefined => {
-      if (notification.method === 'notifications/message')
-        return wantsLog ? out.send(notification) : undefined
-      if (notification.method !== 'notifications/progress') return this.onMessage(notification)
-      if (clientToken === undefined || isForeignProgress(notification, id)) return undefined
-      return out.send(withClientToken(notification, clientToken))
+      switch (notification.method) {
+        case 'notifications/message':
+          return takeLog(notification)
+        case 'notifications/cancelled':
+          return events.onNotification(notification)
+        case 'notifications/progress':
+          return isForeignProgress(notification, id) ? undefined : events.onNotification(notification)
+        default:
+          return this.onMessage(notification)
+      }
+    }
+    const onRequest = (asked: RequestMessage): void => {
+      if (!this.#pong(asked)) events.onRequest(asked)
     }
     const text = splice(message.text, legacyEdits(request, id, clientToken))
-    const answer = await this.#exchange({ text, id, signal, onNotification })
-    return toModernReply(answer.message, message.method)
+    const patient = events.isPatient === true
+    if (level !== undefined) this.#listening.push(takeLog)
+    try {
+      return (await this.#exchange({ text, id, signal, patient, onNotification, onRequest })).message
+    } finally {
+      if (level !== undefined) this.#listening.splice(this.#listening.indexOf(takeLog), 1)
+    }
   }
 
   async ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
     const id = this.#ports.nextId()
     const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params}}}`
     const onNotification = (notification: NotificationMessage): undefined => this.onMessage(notification)
-    const answer = await this.#exchange({ text, id, signal, onNotification })
+    const onRequest = (asked: RequestMessage): void => this.onStray(asked)
+    const answer = await this.#exchange({ text, id, signal, onNotification, onRequest })
     return answer.message
   }
 
@@ -83,24 +169,59 @@ class LegacySpeaker implements Speaker {
     await this.ask('ping', '', signal)
   }
 
-  async watch(onListChanged: (kind: ListKind) => void, signal: AbortSignal): Promise<void> {
-    if (announcedChanges(this.identity.capabilities).length === 0) return
-    this.#onChange = (method) => changedLists(method).forEach(onListChanged)
-    if (!isHttp(this.#channel)) return
+  subscribe(filter: SubscriptionFilter, listener: SubscriptionListener, signal: AbortSignal): Promise<void> {
+    return this.#subscriptions.subscribe(filter, listener, signal)
+  }
+
+  async follow(opened: () => void, signal: AbortSignal): Promise<void> {
+    const channel = this.#channel
+    if (!isHttp(channel)) {
+      opened()
+      return unlessAborted(new Promise<never>(() => undefined), signal)
+    }
     const onMessage = (message: Message): void => {
       if (message.kind === 'notification') this.onMessage(message)
-      else if (message.kind === 'request') this.#answer(message)
+      else if (message.kind === 'request') this.onStray(message)
     }
     try {
-      await this.#channel.listen(this.#headers, onMessage, signal)
+      await channel.listen(this.#headers, { onMessage, onOpen: opened }, signal)
     } catch (error) {
+      if (!isWithoutStream(error)) throw error
+      // The same status may mean that the session is gone, which any request finds out.
+      await this.ping(signal)
+      opened()
       // A server that offers no GET stream announces changes on the streams of calls, if at all.
-      if (!(error instanceof ChannelError && error.failure.kind === 'status')) throw error
+      await unlessAborted(new Promise<never>(() => undefined), signal)
     }
   }
 
   onMessage(message: NotificationMessage): undefined {
-    this.#onChange?.(message.method)
+    this.#ports.onChange(message)
+    const { client } = this.#ports
+    if (message.method === 'notifications/cancelled') client?.onNotification(message)
+    // On a channel without streams nothing says to which call a log message belongs: it is told to the latest one
+    // that asked for any, and to nobody where the session is not one client's alone.
+    if (message.method === 'notifications/message' && client?.exclusive === true)
+      void this.#listening.at(-1)?.(message)
+  }
+
+  onStray(request: RequestMessage): void {
+    if (this.#pong(request)) return
+    const { client } = this.#ports
+    if (client === undefined) this.refuse(request)
+    else client.onRequest(request)
+  }
+
+  respond(text: string): void {
+    this.#channel.notify(text, this.#headers).catch((error: unknown) => {
+      const fields = { backend: this.#ports.backend, reason: String(error) }
+      this.#ports.log('debug', 'could not answer a request of the backend', fields)
+    })
+  }
+
+  refuse(request: RequestMessage): void {
+    const message = `Method not found: the client declared no ${request.method}`
+    this.respond(errorText(rawOf(request.text, request.id), { code: -32601, message }))
   }
 
   async close(): Promise<void> {
@@ -108,11 +229,10 @@ class LegacySpeaker implements Speaker {
       await this.#channel.deleteSession(this.#headers)
   }
 
-  async #exchange(request: Pick<Exchange, 'text' | 'id' | 'signal' | 'onNotification'>): Promise<Answer> {
+  async #exchange(request: Omit<Exchange, 'era' | 'headers'>): Promise<Answer> {
     const headers = this.#headers
     try {
-      const onRequest = (asked: RequestMessage): void => this.#answer(asked)
-      const answer = await this.#channel.exchange({ ...request, era: 'legacy', headers, onRequest })
+      const answer = await this.#channel.exchange({ ...request, era: 'legacy', headers })
       const stale = staleness(answer, headers)
       if (stale !== undefined) throw stale
       return answer
@@ -131,21 +251,59 @@ class LegacySpeaker implements Speaker {
     this.#channel.notify(text, this.#headers).catch(() => undefined)
   }
 
-  /** Answers a request of the backend: no capabilities were declared, so that only `ping` is to be expected. */
-  #answer(request: RequestMessage): void {
-    const id = rawOf(request.text, request.id)
-    const refusal = { code: -32601, message: `Method not found: the client declared no ${request.method}` }
-    const text =
-      request.method === 'ping' ? `{"jsonrpc":"2.0","id":${id},"result":{}}` : errorText(id, refusal)
-    this.#channel.notify(text, this.#headers).catch((error: unknown) => {
-      const fields = { backend: this.#ports.backend, reason: String(error) }
-      this.#ports.log('debug', 'could not answer a request of the backend', fields)
-    })
+  #pong(request: RequestMessage): boolean {
+    if (request.method !== 'ping') return false
+    this.respond(`{"jsonrpc":"2.0","id":${rawOf(request.text, request.id)},"result":{}}`)
+    return true
   }
+
+  /**
+   * The log level belongs to the session in this era: it is made as talkative as the most curious request wants it,
+   * and what comes is filtered for each request. A session that several clients share is left alone.
+   */
+  async #talkAtLeast(level: string, signal: AbortSignal): Promise<void> {
+    const { client } = this.#ports
+    if (client?.exclusive !== true || !Object.hasOwn(this.identity.capabilities, 'logging')) return
+    const rank = LEVELS.indexOf(level)
+    if (rank === -1 || rank >= this.#level) return
+    this.#level = rank
+    await this.ask('logging/setLevel', `"level":${JSON.stringify(level)}`, signal)
+  }
+}
+
+/** Passes a notification of a call on to its client, with the progress token that the client chose. */
+export function passOn(
+  notification: NotificationMessage,
+  clientToken: string | undefined,
+  out: Notifications,
+): Promise<void> | undefined {
+  if (notification.method === 'notifications/message') return out.send(notification)
+  if (notification.method !== 'notifications/progress' || clientToken === undefined) return undefined
+  return out.send(withClientToken(notification, clientToken))
+}
+
+function logLevelOf(message: RequestMessage): string | undefined {
+  const node = member(member(message.params, '_meta'), META.logLevel)
+  return node === undefined ? undefined : (stringOf(message.text, node) ?? '')
+}
+
+/** Whether a log message is at least as urgent as asked for. Levels that nobody knows pass. */
+function isLoud(notification: NotificationMessage, level: string | undefined): boolean {
+  if (level === undefined) return false
+  const said = LEVELS.indexOf(stringOf(notification.text, member(notification.params, 'level')) ?? '')
+  return said === -1 || said >= LEVELS.indexOf(level)
 }
 
 function isHttp(channel: Channel): channel is HttpChannel {
   return channel.transport === 'http'
+}
+
+/** What servers answer to a GET where they offer no stream (2025-11-25, basic/transports: 405). */
+const NO_STREAM: ReadonlySet<number> = new Set([400, 404, 405, 406, 501])
+
+function isWithoutStream(error: unknown): boolean {
+  if (!(error instanceof ChannelError)) return false
+  return error.failure.kind === 'status' && NO_STREAM.has(error.failure.status)
 }
 
 /** 404 means that the session is gone (2025-11-25, basic/transports "Session Management"); some servers say 400. */
@@ -166,77 +324,4 @@ function staleness(answer: Answer, headers: Readonly<Record<string, string>>): S
   if (headers['mcp-session-id'] === undefined) return undefined
   const isLost = status === 404 || (status === 400 && message.id === undefined)
   return isLost ? new StaleSpeakerError('session', `HTTP status ${status}`) : undefined
-}
-
-/** Members of `_meta` and of the parameters that only the modern era knows. */
-const MODERN_META = [META.protocolVersion, META.clientInfo, META.clientCapabilities, META.logLevel] as const
-
-function legacyEdits(request: BackendRequest, id: string, clientToken: string | undefined): readonly Edit[] {
-  const { params } = request.message
-  const edits = [...retarget(request, id)]
-  const meta = member(params, '_meta')
-  if (params === undefined || meta?.kind !== 'object') return edits
-  const modern = new Set<string>(MODERN_META)
-  const onlyModern = (meta.members ?? []).every((entry) => modern.has(entry.key))
-  if (onlyModern) return [...edits, ...editMembers(params, { _meta: undefined })]
-  const changes: Record<string, string | undefined> = {}
-  for (const key of MODERN_META) changes[key] = undefined
-  if (clientToken !== undefined) changes[META.progressToken] = id
-  return [...edits, ...editMembers(meta, changes)]
-}
-
-/** The answer in the modern form: result type and cache hints are added, codes of the old era are mapped. */
-function toModernReply(reply: Reply, method: string): Reply {
-  if (reply.kind === 'error') return toModernError(reply, method)
-  return edited(reply, editMembers(reply.result, modernMembers(reply, method)))
-}
-
-function modernMembers(reply: ResultMessage, method: string): Readonly<Record<string, string>> {
-  const additions: Record<string, string> = {}
-  if (stringOf(reply.text, member(reply.result, 'resultType')) !== 'complete')
-    additions['resultType'] = '"complete"'
-  if (!CACHEABLE_METHODS.has(method)) return additions
-  return { ...additions, ttlMs: '0', cacheScope: '"private"' }
-}
-
-/**
- * −32002 is −32602 now, and −32020…−32099 have a meaning that a legacy server cannot have meant
- * (2026-07-28, basic/index "Error Codes").
- */
-function toModernError(reply: ErrorMessage, method: string): ErrorMessage {
-  if (reply.code === -32002 && method === 'resources/read') return withCode(reply, -32602)
-  if (reply.code <= -32020 && reply.code >= -32099) return withCode(reply, -32603)
-  return reply
-}
-
-function withCode(reply: ErrorMessage, code: number): ErrorMessage {
-  return edited(reply, editMembers(reply.error, { code: String(code) }))
-}
-
-/** The identity that an `initialize` result describes. */
-export function identityOf(result: JsonObject, text: string): BackendIdentity | undefined {
-  const version = stringOf(text, member(result, 'protocolVersion'))
-  if (version === undefined) return undefined
-  const value = valueOf(text, result)
-  if (!isRecord(value)) return undefined
-  const { serverInfo, capabilities, instructions } = value
-  return {
-    era: 'legacy',
-    version,
-    serverInfo: isImplementation(serverInfo) ? serverInfo : undefined,
-    capabilities: isRecord(capabilities) ? capabilities : {},
-    instructions: typeof instructions === 'string' ? instructions : undefined,
-  }
-}
-
-/** True for an object that is no array. */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** True for a well-formed name and version. */
-export function isImplementation(
-  value: unknown,
-): value is { readonly name: string; readonly version: string } {
-  return isRecord(value) && typeof value['name'] === 'string' && typeof value['version'] === 'string'
 }

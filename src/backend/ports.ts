@@ -1,9 +1,12 @@
 import type { LimitsConfig } from '../config/types.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
 import type { Sealer } from '../seal/seal.ts'
 import { type Implementation, META } from '../protocol/meta.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
+import type { LegacyCapabilities } from './capabilities.ts'
+import type { Quota } from './quota.ts'
 import type { ChildLedger, HostProcess } from './stdio/ports.ts'
 
 /** What backends need from outside. */
@@ -17,6 +20,8 @@ export interface BackendPorts {
   readonly limits: LimitsConfig
   /** Seals what crosses requests, such as the state of a call that waits for input. */
   readonly sealer: Sealer
+  /** Places for calls that wait for input of their clients, over all backends. */
+  readonly parking: Quota
   /** The process the gateway runs in, as far as child processes concern it. */
   readonly host: HostProcess
   /** Keeps account of child processes beyond the life of the gateway; undefined keeps none. */
@@ -32,6 +37,22 @@ export interface SpeakerPorts {
   readonly clientInfo: Implementation
   readonly log: Log
   readonly backend: string
+  /** Takes change notifications that come outside of a subscription: in no stream, or in that of another request. */
+  readonly onChange: (notification: NotificationMessage) => void
+  /** Whose session a legacy speaker speaks in; undefined for the gateway's own. */
+  readonly client?: SessionClient
+}
+
+/** The clients on whose behalf a legacy session is open. */
+export interface SessionClient {
+  /** Declared to the backend, exactly as the clients declared it. */
+  readonly capabilities: LegacyCapabilities
+  /** Whether the session belongs to one client or principal alone. */
+  readonly exclusive: boolean
+  /** Takes a request of the backend that came outside of the stream of a call. */
+  onRequest(request: RequestMessage): void
+  /** Takes word that the backend withdraws a request of its own. */
+  onNotification(notification: NotificationMessage): void
 }
 
 /** The `_meta` of the gateway's own modern requests. */

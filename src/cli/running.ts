@@ -115,6 +115,7 @@ export function backendDocument(backend: BackendReport): object {
     tools: backend.tools ?? null,
     readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),
     restarts: backend.restarts,
+    sessions: backend.sessions,
     server: identity?.serverInfo ?? null,
   }
 }

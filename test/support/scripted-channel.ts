@@ -6,6 +6,7 @@ import {
   type ChannelFailure,
   type Exchange,
 } from '../../src/backend/channel.ts'
+import { createQuota } from '../../src/backend/quota.ts'
 import type { BackendPorts, SpeakerPorts } from '../../src/backend/ports.ts'
 import { ownRequestMeta } from '../../src/backend/ports.ts'
 import { type Log, silentLog } from '../../src/pipeline/log.ts'
@@ -54,7 +55,12 @@ export function scriptedChannel(script: Script, transport: 'http' | 'stdio' = 'h
       channel.notified.push({ text, headers })
       return Promise.resolve()
     },
-    listen: (_headers, onMessage, signal) => channel.onListen(onMessage, signal),
+    listen(_headers, { onMessage, onOpen }, signal) {
+      const ended = channel.onListen(onMessage, signal)
+      // A script that fails at once has refused the stream.
+      void Promise.race([ended, Promise.resolve()]).then(onOpen, () => undefined)
+      return ended
+    },
     deleteSession(headers) {
       channel.deleted.push(headers)
       return Promise.resolve()
@@ -141,13 +147,14 @@ export function backendPorts(clock: Clock, log: Log = silentLog): BackendPorts {
       streams: 10,
     },
     sealer: createSealer(randomKey()),
+    parking: createQuota(10),
     host: new Proxy({} as BackendPorts['host'], { get: unused }),
     children: undefined,
   }
 }
 
 /** Ports of a speaker; ids count from 101. */
-export function speakerPorts(): SpeakerPorts {
+export function speakerPorts(onChange: SpeakerPorts['onChange'] = () => undefined): SpeakerPorts {
   let id = 100
   const clientInfo = { name: 'toolgate', version: '0' }
   return {
@@ -156,5 +163,6 @@ export function speakerPorts(): SpeakerPorts {
     clientInfo,
     log: silentLog,
     backend: 'a',
+    onChange,
   }
 }

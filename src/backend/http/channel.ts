@@ -17,6 +17,13 @@ export interface HttpChannelPorts {
   readonly userAgent: string
 }
 
+/** Takes what comes on a GET stream. */
+export interface StreamHandlers {
+  onMessage(message: Message): void
+  /** The server has accepted the stream: from now on nothing is missed. */
+  onOpen(): void
+}
+
 /** A channel over Streamable HTTP, with what only HTTP has: sessions that can be deleted and GET streams. */
 export interface HttpChannel extends Channel {
   readonly transport: 'http'
@@ -27,7 +34,7 @@ export interface HttpChannel extends Channel {
    */
   listen(
     headers: Readonly<Record<string, string>>,
-    onMessage: (message: Message) => void,
+    handlers: StreamHandlers,
     signal: AbortSignal,
   ): Promise<void>
   /** Ends a legacy session; a failure does not matter. */
@@ -42,13 +49,21 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
   const url = new URL(config.url)
   // HTTP/2 stays off: its GOAWAY handling in undici 8 has lost requests in flight (nodejs/undici#5468).
   const pool = new Pool(url.origin, { connections: config.connections, allowH2: false, pipelining: 1 })
+  // What stays open for long, and what such exchanges need to go on, must never wait behind each other. Their number
+  // is bounded where they come from: by sessions and by calls.
+  const side = new Pool(url.origin, { connections: null, allowH2: false, pipelining: 1 })
   const own = Object.entries(config.headers).flat()
   const path = `${url.pathname}${url.search}`
   const post = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
+  const get = ['accept', 'text/event-stream']
   const common = ['user-agent', ports.userAgent, ...own]
-  const dispatch: HttpDispatch = (options, handler) => {
-    pool.dispatch({ path, headersTimeout: 0, bodyTimeout: 0, ...options }, handler)
-  }
+  const through =
+    (connections: Pool): HttpDispatch =>
+    (options, handler) => {
+      connections.dispatch({ path, headersTimeout: 0, bodyTimeout: 0, ...options }, handler)
+    }
+  const dispatch = through(pool)
+  const dispatchAside = through(side)
   const headersOf = (base: readonly string[], extra: Readonly<Record<string, string>>): string[] => {
     const headers = [...base, ...common]
     for (const name in extra) {
@@ -60,35 +75,45 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
   return {
     transport: 'http',
     exchange: (exchange: Exchange): Promise<Answer> =>
-      exchangeOverHttp(exchange, { dispatch, headers: headersOf(post, exchange.headers), ...ports }),
+      exchangeOverHttp(exchange, {
+        ...ports,
+        dispatch: exchange.patient === true ? dispatchAside : dispatch,
+        headers: headersOf(post, exchange.headers),
+        resume(lastEventId, handler) {
+          const headers = headersOf(get, { ...exchange.headers, 'last-event-id': lastEventId })
+          dispatchAside({ method: 'GET', headers }, handler)
+        },
+      }),
     async notify(text, headers) {
-      const status = await sendOnly(dispatch, {
+      const status = await sendOnly(dispatchAside, {
         method: 'POST',
         headers: headersOf(post, headers),
         body: text,
       })
       if (status >= 300) throw new ChannelError({ kind: 'status', status, body: '' })
     },
-    listen: (headers, onMessage, signal) =>
+    listen: (headers, handlers, signal) =>
       readEventStream({
-        dispatch,
-        headers: headersOf(['accept', 'text/event-stream'], headers),
-        onMessage,
+        dispatch: dispatchAside,
+        headers: headersOf(get, headers),
+        ...handlers,
         signal,
         maxReplyBytes: ports.maxReplyBytes,
       }),
-    async deleteSession(headers) {
-      const request = sendOnly(dispatch, { method: 'DELETE', headers: headersOf([], headers) })
-      const timeout = Promise.withResolvers<void>()
-      const cancel = ports.clock.after(DELETE_TIMEOUT, timeout.resolve)
-      // Deleting is a courtesy: the server expires what nobody uses.
-      await Promise.race([request.catch(() => undefined), timeout.promise])
-      cancel()
-    },
+    deleteSession: (headers) =>
+      withinTime(sendOnly(dispatchAside, { method: 'DELETE', headers: headersOf([], headers) }), ports.clock),
     async close() {
-      await pool.destroy()
+      await Promise.all([pool.destroy(), side.destroy()])
     },
   }
+}
+
+/** Deleting is a courtesy: the server expires what nobody uses. */
+async function withinTime(request: Promise<unknown>, clock: Clock): Promise<void> {
+  const timeout = Promise.withResolvers<void>()
+  const cancel = clock.after(DELETE_TIMEOUT, timeout.resolve)
+  await Promise.race([request.catch(() => undefined), timeout.promise])
+  cancel()
 }
 
 /** Sends a request whose answer has no body that matters and yields its status. */

@@ -24,6 +24,8 @@ export interface HttpExchangePorts {
   readonly maxReplyBytes: number
   /** Deepest nesting of JSON in a message. */
   readonly maxDepth: number
+  /** Asks for the rest of a stream that was lost after that event. */
+  readonly resume: (lastEventId: string, handler: Dispatcher.DispatchHandler) => void
 }
 
 /** Bytes of a useless answer that are kept for the log. */
@@ -31,6 +33,13 @@ const KEPT_BODY = 500
 
 /** Time a stream gets to end after it has carried the answer, in milliseconds. */
 const LINGER = 1000
+
+/** Pause before a lost stream is asked for again, in milliseconds, unless the server names another. */
+const RESUME_PAUSE = 1000
+const LONGEST_PAUSE = 30_000
+
+/** Times a lost stream is asked for in vain. */
+const RESUME_TRIES = 3
 
 /** How an answer's body is read. */
 type BodyReader =
@@ -47,7 +56,7 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
   if (signal.aborted) return Promise.reject(signal.reason as Error)
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   let settled = false
-  let started = false
+  let isStarted = false
   let controller: Dispatcher.DispatchController | undefined
   const onAbort = (): void => {
     fail(signal.reason as Error)
@@ -63,39 +72,97 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
     if (settle()) reject(error)
   }
   const failWith = (failure: ChannelFailure): void => fail(new ChannelError(failure))
-  const response = new Response(exchange, ports, {
+  let tries = 0
+  let cancelPause: (() => void) | undefined
+  const outcome: Outcome = {
     answer: (answer) => {
       if (settle()) resolve(answer)
     },
     fail: failWith,
-  })
+    lost: (reason, rest) => {
+      // 2025-11-25, basic/transports "Resumability and Redelivery". Modern streams cannot be resumed.
+      tries = rest.isOpen ? 1 : tries + 1
+      const { lastEventId } = rest
+      if (settled || exchange.era === 'modern' || lastEventId === undefined || tries > RESUME_TRIES)
+        return failWith({ kind: 'broken', reason })
+      const pause = Math.min(rest.retry ?? RESUME_PAUSE, LONGEST_PAUSE)
+      cancelPause = ports.clock.after(pause, () => {
+        const again = new Response({ exchange, ports, outcome }, { lastEventId, reason })
+        ports.resume(lastEventId, handlerOf(again, started))
+      })
+    },
+  }
+  const started: Started = {
+    onStart(newController) {
+      controller = newController
+      isStarted = true
+      if (signal.aborted) newController.abort(new Error('cancelled'))
+    },
+    onUnreachable: (reason) => failWith({ kind: 'unreachable', reason }),
+    get isStarted() {
+      return isStarted
+    },
+  }
   signal.addEventListener('abort', onAbort)
   ports.dispatch(
     { method: 'POST', headers: ports.headers, body: exchange.text },
-    {
-      onRequestStart(newController) {
-        controller = newController
-        started = true
-        if (signal.aborted) newController.abort(new Error('cancelled'))
-      },
-      onResponseStart: (current, status, headers) => response.start(current, status, headers),
-      onResponseData: (current, chunk) => response.data(current, chunk),
-      onResponseEnd: () => response.end(),
-      onResponseError(_controller, error) {
-        response.close()
-        failWith({ kind: started ? 'broken' : 'unreachable', reason: reasonOf(error) })
-      },
-    },
+    handlerOf(new Response({ exchange, ports, outcome }), started),
   )
-  return promise
+  return promise.finally(() => cancelPause?.())
+}
+
+/** Knows whether anything of an exchange has been sent. */
+interface Started {
+  onStart(controller: Dispatcher.DispatchController): void
+  onUnreachable(reason: string): void
+  readonly isStarted: boolean
+}
+
+function handlerOf(response: Response, started: Started): Dispatcher.DispatchHandler {
+  return {
+    onRequestStart: (controller) => started.onStart(controller),
+    onResponseStart: (controller, status, headers) => response.start(controller, status, headers),
+    onResponseData: (controller, chunk) => response.data(controller, chunk),
+    onResponseEnd: () => response.end(),
+    onResponseError(_controller, error) {
+      response.close()
+      if (started.isStarted) response.broke(reasonOf(error))
+      else started.onUnreachable(reasonOf(error))
+    },
+  }
 }
 
 interface Outcome {
   answer(answer: Answer): void
   fail(failure: ChannelFailure): void
+  /** The connection ended without an answer. */
+  lost(reason: string, rest: Resumable): void
 }
 
-/** Reads the response of one exchange. */
+/** Where a lost stream can be taken up again, if it can. */
+interface Resumable {
+  readonly lastEventId: string | undefined
+  /** Milliseconds that the server wants to be left alone. */
+  readonly retry: number | undefined
+  /** Whether there was a stream at all; a server may well end one only to be asked again. */
+  readonly isOpen: boolean
+}
+
+/** What a response goes on from that is asked for after a loss. */
+interface Resumption {
+  readonly lastEventId: string
+  /** Why the stream before was lost. */
+  readonly reason: string
+}
+
+/** What every response of one exchange works for. */
+interface ResponseContext {
+  readonly exchange: Exchange
+  readonly ports: HttpExchangePorts
+  readonly outcome: Outcome
+}
+
+/** Reads one response of an exchange. */
 class Response {
   readonly #exchange: Exchange
   readonly #ports: HttpExchangePorts
@@ -106,11 +173,16 @@ class Response {
   #received = 0
   #answered = false
   #cancelLinger: (() => void) | undefined
+  #retry: () => number | undefined = () => undefined
+  #lastEventId: string | undefined
+  readonly #resumption: Resumption | undefined
 
-  constructor(exchange: Exchange, ports: HttpExchangePorts, outcome: Outcome) {
-    this.#exchange = exchange
-    this.#ports = ports
-    this.#outcome = outcome
+  constructor(context: ResponseContext, resumption?: Resumption) {
+    this.#exchange = context.exchange
+    this.#ports = context.ports
+    this.#outcome = context.outcome
+    this.#resumption = resumption
+    this.#lastEventId = resumption?.lastEventId
   }
 
   start(
@@ -127,7 +199,7 @@ class Response {
     if (type.startsWith('application/json')) this.#reader = { kind: 'json', chunks: [] }
     else if (type.startsWith('text/event-stream') && status === 200)
       this.#reader = this.#eventReader(controller)
-    else if (status >= 200 && status < 300) {
+    else if (status >= 200 && status < 300 && this.#resumption === undefined) {
       this.#giveUp(controller, `answered a request with ${status} and content type "${type.slice(0, 80)}"`)
     }
   }
@@ -152,8 +224,21 @@ class Response {
     this.close()
     const reader = this.#reader
     if (reader.kind === 'events') reader.end()
+    // A server that does not give the rest has nothing more to say: what is to be told is the loss.
+    else if (this.#resumption !== undefined)
+      this.#outcome.fail({ kind: 'broken', reason: this.#resumption.reason })
     else if (reader.kind === 'json') this.#readJson(reader.chunks)
     else this.#outcome.fail({ kind: 'status', status: this.#status, body: textOf(reader.chunks) })
+  }
+
+  /** The connection is gone. */
+  broke(reason: string): void {
+    const rest = {
+      lastEventId: this.#lastEventId,
+      retry: this.#retry(),
+      isOpen: this.#reader.kind === 'events',
+    }
+    this.#outcome.lost(reason, rest)
   }
 
   close(): void {
@@ -239,8 +324,7 @@ class Response {
     let paused = false
     let ended = false
     const finish = (): void => {
-      if (!this.#answered)
-        this.#outcome.fail({ kind: 'broken', reason: 'the event stream ended without an answer' })
+      if (!this.#answered) this.broke('the event stream ended without an answer')
     }
     const release = (): void => {
       paused = false
@@ -265,10 +349,12 @@ class Response {
         this.#cancelLinger = this.#ports.clock.after(LINGER, () => controller.abort(new Error('answered')))
     }
     const parser = createSseParser((event) => {
+      this.#lastEventId = event.id ?? this.#lastEventId
       if (event.event !== 'message' && event.event !== '') return
       if (paused) held.push(event.data)
       else take(event.data)
     }, this.#ports.maxReplyBytes)
+    this.#retry = () => parser.retry
     return {
       kind: 'events',
       push: (chunk) => parser.push(chunk),

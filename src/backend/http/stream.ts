@@ -8,6 +8,8 @@ export interface EventStreamRequest {
   readonly dispatch: HttpDispatch
   readonly headers: string[]
   readonly onMessage: (message: Message) => void
+  /** The server has accepted the stream. */
+  readonly onOpen: () => void
   readonly signal: AbortSignal
   readonly maxReplyBytes: number
 }
@@ -42,7 +44,7 @@ export function readEventStream(request: EventStreamRequest): Promise<void> {
       },
       onResponseStart(controller, status, headers) {
         open = status === 200 && String(headers['content-type'] ?? '').startsWith('text/event-stream')
-        if (open) return
+        if (open) return request.onOpen()
         reject(new ChannelError({ kind: 'status', status, body: '' }))
         controller.abort(new Error('no stream'))
       },
