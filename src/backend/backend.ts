@@ -4,6 +4,8 @@ import type { ListKind } from '../protocol/methods.ts'
 import type { Era } from '../protocol/versions.ts'
 import type { RequestMessage } from '../protocol/message.ts'
 import type { Implementation } from '../protocol/meta.ts'
+import type { NotificationMessage } from '../protocol/message.ts'
+import type { Change, SubscriptionFilter } from '../protocol/subscription.ts'
 
 /** One modern request for a backend. */
 export interface BackendRequest {
@@ -51,6 +53,8 @@ export interface BackendStatus {
   readonly eraSince: number | undefined
   /** Times a process was started again, or a session initialised again. */
   readonly restarts: number
+  /** Sessions, or processes, that are open for clients beside the gateway's own. */
+  readonly sessions: number
   /** Milliseconds from the start to the first answer. */
   readonly readyAfter: number | undefined
 }
@@ -64,6 +68,28 @@ export interface BackendList {
   readonly cacheScope: 'public' | 'private'
   /** False when the backend does not have this kind of list at all. */
   readonly offered: boolean
+}
+
+/** Who follows changes of a backend. */
+export interface Subscriber {
+  /** Whose permissions it is that decide what may be seen. Followers in one context share one stream upstream. */
+  readonly context: string
+  /**
+   * Called with what was asked for, and nothing else.
+   *
+   * @param notification as the backend wrote it, with the backend's names and the gateway's subscription id
+   */
+  onChange(change: Change, notification: NotificationMessage): void
+}
+
+/** Changes of a backend that are followed. */
+export interface BackendSubscription {
+  /**
+   * Settles with the part of the filter that the backend honours, as soon as changes of it cannot be missed any
+   * more; waits while the backend is away. Never rejects.
+   */
+  readonly honoured: Promise<SubscriptionFilter>
+  close(): void
 }
 
 /** An MCP server behind the gateway. Speaks the modern form towards the gateway, whatever its own era. */
@@ -84,8 +110,11 @@ export interface Backend {
   /** Fetches one complete list; empty when the backend does not offer the kind. */
   list(kind: ListKind, signal: AbortSignal): Promise<BackendList>
   status(): BackendStatus
-  /** Calls back when the backend says that a list changed. Returns the way to stop. */
-  onListChanged(listener: (kind: ListKind) => void): () => void
+  /**
+   * Follows changes until it is closed, over every loss of the connection: what may have been missed is announced
+   * as changed once the backend is back. Does not connect by itself.
+   */
+  subscribe(filter: SubscriptionFilter, subscriber: Subscriber): BackendSubscription
   /** Ends connections and processes; calls in flight fail. */
   close(): Promise<void>
 }

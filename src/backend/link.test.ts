@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import { createFakeClock, settled } from '../../test/support/fake-clock.ts'
-import { untilAborted } from '../../test/support/scripted.ts'
+import { notificationOf, untilAborted } from '../../test/support/scripted.ts'
 import {
   type Script,
   type ScriptedChannel,
@@ -11,10 +11,10 @@ import {
   fail,
   legacyServer,
   modernServer,
+  refuse,
   scriptedChannel,
 } from '../../test/support/scripted-channel.ts'
 import { GatewayError } from '../errors.ts'
-import type { ListKind } from '../protocol/methods.ts'
 import { type Channel, ChannelError } from './channel.ts'
 import { type LinkConfig, createLink } from './link.ts'
 import type { Speaker } from './speaker.ts'
@@ -35,8 +35,11 @@ function setUp(script: Script, over: Partial<LinkConfig> & { readonly transport?
     },
     backendPorts(clock, (level, message) => lines.push(`${level} ${message}`)),
   )
-  const changes: ListKind[] = []
-  link.onListChanged((kind) => changes.push(kind))
+  const changes: string[] = []
+  link.subscribe(
+    { lists: ['tools', 'prompts', 'resources'], resources: [] },
+    { context: '', onChange: (change) => changes.push(change.kind === 'list' ? change.list : change.uri) },
+  )
   const ask = (signal: AbortSignal = LIVE): Promise<string> =>
     link.use(async (speaker) => (await speaker.ask('tools/list', '', signal)).kind, signal)
   return { clock, channel, link, lines, opened, changes, ask }
@@ -162,7 +165,7 @@ describe('a stale session', () => {
     assert.deepEqual(changes, [])
     forget.times = 1
     await ask()
-    assert.deepEqual(changes, ['tools', 'prompts', 'resources', 'resourceTemplates'])
+    assert.deepEqual(changes, ['tools', 'prompts', 'resources'])
   })
 
   test('of the era makes the backend be probed again', async () => {
@@ -442,13 +445,41 @@ describe('watching', () => {
     assert.equal(clock.pending + again.clock.pending, 0)
   })
 
-  test('is given up where the backend refuses the stream', async () => {
+  test('is given up where the backend does not know such a stream', async () => {
     const { clock, channel, link } = setUp((method, exchange) =>
-      method === 'subscriptions/listen' ? answer(exchange, {}) : watched(method, exchange),
+      method === 'subscriptions/listen' ? refuse(exchange, -32601) : watched(method, exchange),
     )
     await link.speaker(LIVE)
     await clock.advance(60_000)
     assert.equal(channel.methods.filter((method) => method === 'subscriptions/listen').length, 1)
+  })
+
+  test('finds out that the backend is gone, and that it is back', async () => {
+    let isGone = false
+    const stream = Promise.withResolvers<never>()
+    const { clock, channel, link, changes } = setUp((method, exchange) => {
+      if (isGone) return fail(REFUSED)
+      if (method !== 'subscriptions/listen') return watched(method, exchange)
+      void exchange.onNotification(
+        notificationOf(
+          '{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true}}}',
+        ),
+      )
+      return stream.promise
+    })
+    await link.speaker(LIVE)
+    await settled()
+    isGone = true
+    stream.reject(new ChannelError({ kind: 'broken', reason: 'lost' }))
+    await clock.advance(500)
+    assert.equal(link.state.condition.state, 'down')
+    assert.ok(changes.includes('tools'), 'its lists are those of a backend that is away')
+    changes.length = 0
+    isGone = false
+    await clock.advance(30_000)
+    assert.equal(link.state.condition.state, 'up')
+    assert.ok(changes.includes('tools'))
+    assert.equal(channel.methods.at(-1), 'subscriptions/listen')
   })
 })
 

@@ -2,15 +2,17 @@ import type { EraSetting } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Message } from '../protocol/message.ts'
-import type { ListKind } from '../protocol/methods.ts'
+import type { SubscriptionFilter } from '../protocol/subscription.ts'
 import type { Era } from '../protocol/versions.ts'
-import type { BackendCondition, BackendIdentity } from './backend.ts'
+import type { BackendCondition, BackendIdentity, BackendSubscription, Subscriber } from './backend.ts'
 import { type Channel, ChannelError } from './channel.ts'
 import { initializeLegacy, isEraEvidence, probeEra } from './detect.ts'
 import { asGatewayError } from './failure.ts'
+import { isLegacy } from './legacy.ts'
 import { createModernSpeaker } from './modern.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
 import { type Speaker, StaleSpeakerError } from './speaker.ts'
+import { type Subscriptions, createSubscriptions } from './subscriptions.ts'
 
 /** What a link needs to know of its backend. */
 export interface LinkConfig {
@@ -38,7 +40,8 @@ export interface Link {
    */
   speaker(signal: AbortSignal): Promise<Speaker>
   readonly state: LinkState
-  onListChanged(listener: (kind: ListKind) => void): () => void
+  /** As {@link Backend.subscribe}. */
+  subscribe(filter: SubscriptionFilter, subscriber: Subscriber): BackendSubscription
   /** To be called with messages of the channel that belong to no exchange. */
   onMessage(message: Message): void
   /** To be called when the channel ended. */
@@ -62,7 +65,6 @@ export interface LinkState {
 const STDIO_PROBE_TIMEOUT = 5000
 const FIRST_RETRY = 500
 const LAST_RETRY = 30_000
-const EVERY_LIST: readonly ListKind[] = ['tools', 'prompts', 'resources', 'resourceTemplates']
 
 /** Creates the link; it begins to connect when first used. */
 export function createLink(config: LinkConfig, openChannel: OpenChannel, ports: BackendPorts): Link {
@@ -85,7 +87,7 @@ class BackendLink implements Link {
   readonly #openChannel: OpenChannel
   readonly #ports: BackendPorts
   readonly #speakerPorts: SpeakerPorts
-  readonly #listeners = new Set<(kind: ListKind) => void>()
+  readonly #subscriptions: Subscriptions
   readonly #closing = new AbortController()
   readonly #createdAt: number
   #speaker: Speaker | undefined
@@ -107,7 +109,17 @@ class BackendLink implements Link {
       clientInfo: ports.clientInfo,
       log: ports.log,
       backend: config.name,
+      onChange: (notification) => this.#subscriptions.take(notification),
     }
+    this.#subscriptions = createSubscriptions({
+      clock: ports.clock,
+      random: ports.random,
+      onStale: (speaker, error) => {
+        this.#drop(speaker, error)
+        void this.#connect().catch(() => undefined)
+      },
+      onFailure: (error) => void this.#failed(error),
+    })
     this.#state = {
       condition: { state: 'connecting' },
       since: ports.clock.wallTime(),
@@ -145,18 +157,21 @@ class BackendLink implements Link {
     return unlessAborted(this.#connect(), signal)
   }
 
-  onListChanged(listener: (kind: ListKind) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  subscribe(filter: SubscriptionFilter, subscriber: Subscriber): BackendSubscription {
+    return this.#subscriptions.subscribe(filter, subscriber)
   }
 
   onMessage(message: Message): void {
-    if (message.kind === 'notification') this.#speaker?.onMessage(message)
+    const speaker = this.#speaker
+    if (message.kind === 'notification') speaker?.onMessage(message)
+    else if (message.kind === 'request' && speaker !== undefined && isLegacy(speaker))
+      speaker.onStray(message)
   }
 
   onEnd(reason: string, detail?: string): void {
     if (this.#closing.signal.aborted) return
     this.#speaker = undefined
+    this.#subscriptions.detach()
     this.#down(reason, detail)
   }
 
@@ -165,6 +180,7 @@ class BackendLink implements Link {
       new GatewayError('DRAINING', 'The gateway is shutting down', { backend: this.#config.name }),
     )
     this.#cancelRetry?.()
+    this.#subscriptions.close()
     await this.#speaker?.close()
   }
 
@@ -251,42 +267,7 @@ class BackendLink implements Link {
       backend: this.#config.name,
       era: identity.era,
     })
-    // Whatever it announced while nobody listened is lost: everything may have changed.
-    if (!first) EVERY_LIST.forEach((kind) => this.#announce(kind))
-    void this.#watch(speaker)
-  }
-
-  async #watch(speaker: Speaker): Promise<void> {
-    const { signal } = this.#closing
-    let pause = FIRST_RETRY
-    while (!signal.aborted && this.#speaker === speaker) {
-      const begun = this.#ports.clock.now()
-      try {
-        await speaker.watch((kind) => this.#announce(kind), signal)
-        if (this.#ports.clock.now() - begun < FIRST_RETRY) return
-      } catch (error) {
-        if (signal.aborted || error instanceof StaleSpeakerError) return
-      }
-      if (this.#ports.clock.now() - begun > LAST_RETRY) pause = FIRST_RETRY
-      await this.#pause(pause)
-      pause = Math.min(pause * 2, LAST_RETRY)
-      if (this.#speaker === speaker) EVERY_LIST.forEach((kind) => this.#announce(kind))
-    }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const { signal } = this.#closing
-    const cancel = this.#ports.clock.after(ms * (0.5 + this.#ports.random() / 2), resolve)
-    const wake = (): void => resolve()
-    signal.addEventListener('abort', wake)
-    await promise
-    cancel()
-    signal.removeEventListener('abort', wake)
-  }
-
-  #announce(kind: ListKind): void {
-    for (const listener of this.#listeners) listener(kind)
+    this.#subscriptions.attach(speaker)
   }
 
   #answered<T>(answer: T): T {
@@ -297,6 +278,7 @@ class BackendLink implements Link {
   #drop(speaker: Speaker, error: StaleSpeakerError): void {
     if (this.#speaker !== speaker) return
     this.#speaker = undefined
+    this.#subscriptions.detach()
     if (error.stale === 'era') this.#state = { ...this.#state, verdict: undefined }
     this.#ports.log('info', 'backend has to be connected again', {
       backend: this.#config.name,
@@ -340,6 +322,8 @@ class BackendLink implements Link {
       const since = this.#ports.clock.wallTime()
       this.#state = { ...this.#state, condition: downCondition(reason, detail), since }
       this.#ports.log('warn', 'backend is down', { backend: this.#config.name, reason, detail })
+      // Its lists are those of a backend that is away from now on.
+      if (this.#state.identity !== undefined) this.#subscriptions.suspectLists()
     }
     this.#scheduleRetry()
   }
@@ -378,6 +362,8 @@ class BackendLink implements Link {
     }
     const wasDown = this.#state.condition.state !== 'up'
     this.#up()
-    if (wasDown) EVERY_LIST.forEach((kind) => this.#announce(kind))
+    if (!wasDown) return
+    this.#subscriptions.suspectLists()
+    this.#subscriptions.revive()
   }
 }

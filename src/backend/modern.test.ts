@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { collect, identity, notificationOf, requestOf } from '../../test/support/scripted.ts'
+import { settled } from '../../test/support/fake-clock.ts'
+import { collect, identity, notificationOf, requestOf, untilAborted } from '../../test/support/scripted.ts'
 import {
   type Script,
   answer,
   fail,
+  refuse,
   scriptedChannel,
   speakerPorts,
 } from '../../test/support/scripted-channel.ts'
 import type { Reply } from '../pipeline/call.ts'
+import type { NotificationMessage } from '../protocol/message.ts'
+import type { SubscriptionFilter } from '../protocol/subscription.ts'
 import type { BackendRequest } from './backend.ts'
 import { ChannelError } from './channel.ts'
 import { createModernSpeaker } from './modern.ts'
@@ -191,33 +195,93 @@ describe('an answer of a modern backend', () => {
   })
 })
 
-describe('watching a modern backend', () => {
-  test('asks for the changes that it announces, and hears of them until the stream ends', async () => {
-    const changed: string[] = []
-    const { channel, speaker } = setUp(
-      (_method, exchange) => {
-        for (const kind of ['tools', 'resources', 'prompts'])
-          void exchange.onNotification(
-            notificationOf(`{"jsonrpc":"2.0","method":"notifications/${kind}/list_changed"}`),
-          )
-        return answer(exchange, {})
-      },
-      'http',
-      { tools: { listChanged: true }, resources: { listChanged: true }, prompts: { listChanged: 'yes' } },
-    )
-    await speaker.watch((kind) => changed.push(kind), LIVE)
+describe('subscribing to a modern backend', () => {
+  const FILTER: SubscriptionFilter = { lists: ['tools', 'resources'], resources: ['a:\u0001"'] }
+  const note = (method: string, params = ''): NotificationMessage =>
+    notificationOf(`{"jsonrpc":"2.0","method":"notifications/${method}"${params && `,"params":${params}`}}`)
+
+  function follow(script: Script, transport: 'http' | 'stdio' = 'http') {
+    const seen: unknown[] = []
+    const { channel, speaker } = setUp(script, transport)
+    const leaving = new AbortController()
+    const listener = {
+      onOpen: (honoured: SubscriptionFilter): void => void seen.push(honoured),
+      onChange: ({ method }: NotificationMessage): void => void seen.push(method),
+    }
+    return { channel, seen, leaving, ended: speaker.subscribe(FILTER, listener, leaving.signal) }
+  }
+
+  test('asks for the filter, hears what is honoured and then what changes, until the server ends it', async () => {
+    const { channel, seen, ended } = follow((_method, exchange) => {
+      void exchange.onNotification(
+        note('subscriptions/acknowledged', '{"notifications":{"toolsListChanged":true}}'),
+      )
+      void exchange.onNotification(note('tools/list_changed'))
+      return answer(exchange, {})
+    })
+    await ended
     const sent = JSON.parse(channel.requests[0]?.text ?? '') as {
       method: string
       params: Record<string, unknown>
     }
     assert.equal(sent.method, 'subscriptions/listen')
-    assert.deepEqual(sent.params['notifications'], { toolsListChanged: true, resourcesListChanged: true })
-    assert.deepEqual(changed, ['tools', 'resources', 'resourceTemplates', 'prompts'])
+    assert.deepEqual(sent.params['notifications'], {
+      toolsListChanged: true,
+      resourcesListChanged: true,
+      resourceSubscriptions: ['a:\u0001"'],
+    })
+    assert.deepEqual(Object.keys(sent.params['_meta'] as object).length, 3)
+    assert.equal(channel.requests[0]?.headers['mcp-method'], 'subscriptions/listen')
+    assert.deepEqual(seen, [{ lists: ['tools'], resources: [] }, 'notifications/tools/list_changed'])
   })
 
-  test('asks for nothing where it announces nothing', async () => {
-    const { channel, speaker } = setUp(echo)
-    await speaker.watch(() => assert.fail('changed'), LIVE)
-    assert.deepEqual(channel.requests, [])
+  test('takes the cancellation of its own request for the end', async () => {
+    const { ended } = follow((_method, exchange) => {
+      void exchange.onNotification(note('cancelled', `{"requestId":${exchange.id}}`))
+      return untilAborted(exchange.signal)
+    }, 'stdio')
+    await ended
+  })
+
+  test('ends when nobody follows any more, and with the failure of its stream', async () => {
+    const left = follow((_method, exchange) => untilAborted(exchange.signal))
+    left.leaving.abort(new Error('left'))
+    await assert.rejects(left.ended, /left/)
+    await assert.rejects(follow(() => fail({ kind: 'broken', reason: 'lost' })).ended, /lost/)
+    await assert.rejects(follow((_method, exchange) => refuse(exchange, -32603)).ended, {
+      message: 'refused a subscription with error -32603: no',
+    })
+  })
+
+  test('of a server that knows no subscriptions stays open with nothing in it', async () => {
+    const { seen, leaving, ended } = follow((_method, exchange) => refuse(exchange, -32601))
+    await settled()
+    assert.deepEqual(seen, [{ lists: [], resources: [] }])
+    leaving.abort(new Error('left'))
+    await assert.rejects(ended, /left/)
+  })
+
+  test('is not needed to hear of changes: those on other streams count as well, and no client of those gets them', async () => {
+    const heard: string[] = []
+    const channel = scriptedChannel((_method, exchange) => {
+      void exchange.onNotification(note('tools/list_changed'))
+      return answer(exchange, {})
+    })
+    const speaker = createModernSpeaker(
+      channel,
+      identity(),
+      speakerPorts(({ method }) => heard.push(method)),
+    )
+    const out = collect()
+    const text = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a_list"}}'
+    await speaker.send(sending(text), out)
+    await speaker.ask('tools/list', '', LIVE)
+    speaker.onMessage(note('prompts/list_changed'))
+    assert.deepEqual(out.texts, [])
+    assert.deepEqual(heard, [
+      'notifications/tools/list_changed',
+      'notifications/tools/list_changed',
+      'notifications/prompts/list_changed',
+    ])
   })
 })

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../pipeline/abort.ts'
 import type { HeaderLookup, Notifications, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { type Edit, splice } from '../protocol/edit.ts'
@@ -5,9 +6,17 @@ import { encodeHeaderValue } from '../protocol/headers.ts'
 import { member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
-import { type ListKind, nameParamOf } from '../protocol/methods.ts'
+import { nameParamOf } from '../protocol/methods.ts'
 import { buildParamHeaders } from '../protocol/param-headers.ts'
 import { subjectOf } from '../protocol/subject.ts'
+import {
+  ACKNOWLEDGED,
+  NOTHING,
+  type SubscriptionFilter,
+  changeOf,
+  filterText,
+  readFilter,
+} from '../protocol/subscription.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
@@ -15,8 +24,7 @@ import type { SpeakerPorts } from './ports.ts'
 import {
   type Speaker,
   StaleSpeakerError,
-  announcedChanges,
-  changedLists,
+  type SubscriptionListener,
   isForeignProgress,
   progressTokenOf,
   replaceNode,
@@ -39,7 +47,6 @@ class ModernSpeaker implements Speaker {
   readonly identity: BackendIdentity
   readonly #channel: Channel
   readonly #ports: SpeakerPorts
-  #onChange: ((method: string) => void) | undefined
 
   constructor(channel: Channel, identity: BackendIdentity, ports: SpeakerPorts) {
     this.identity = identity
@@ -52,6 +59,8 @@ class ModernSpeaker implements Speaker {
     const { message, signal } = request
     const clientToken = progressTokenOf(message.text, message.params)
     const onNotification = (notification: NotificationMessage): Promise<void> | undefined => {
+      // No request asks for changes but a subscription: those who did are told.
+      if (changeOf(notification) !== undefined) return this.onMessage(notification)
       if (clientToken === undefined)
         return isForeignProgress(notification, undefined) ? undefined : out.send(notification)
       if (isForeignProgress(notification, id)) return undefined
@@ -68,9 +77,7 @@ class ModernSpeaker implements Speaker {
     const { nextId, requestMeta } = this.#ports
     const id = nextId()
     const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params === '' ? '' : `${params},`}"_meta":${requestMeta}}}`
-    const headers = this.#overHttp
-      ? { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': method }
-      : NO_HEADERS
+    const headers = this.#ownHeaders(method)
     const onNotification = (notification: NotificationMessage): undefined => this.onMessage(notification)
     const answer = await this.#exchange({ text, id, headers, signal, onNotification })
     return answer.message
@@ -80,24 +87,56 @@ class ModernSpeaker implements Speaker {
     await this.ask('server/discover', '', signal)
   }
 
-  async watch(onListChanged: (kind: ListKind) => void, signal: AbortSignal): Promise<void> {
-    const kinds = announcedChanges(this.identity.capabilities)
-    if (kinds.length === 0) return
-    const filter = kinds.map((kind) => `"${kind}ListChanged":true`).join(',')
-    this.#onChange = (method) => changedLists(method).forEach(onListChanged)
+  async subscribe(
+    filter: SubscriptionFilter,
+    listener: SubscriptionListener,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const id = this.#ports.nextId()
+    // A server may also end a subscription like a request that it gives up (basic/patterns/cancellation).
+    const ended = new AbortController()
+    const end = new Error('the server ended the subscription')
+    const onNotification = (notification: NotificationMessage): undefined => {
+      if (notification.method === ACKNOWLEDGED) listener.onOpen(readFilter(notification) ?? NOTHING)
+      else if (notification.method === 'notifications/cancelled') ended.abort(end)
+      else listener.onChange(notification)
+    }
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":${filterText(filter)},"_meta":${this.#ports.requestMeta}}}`
+    const headers = this.#ownHeaders('subscriptions/listen')
+    const both = AbortSignal.any([signal, ended.signal])
     try {
-      await this.ask('subscriptions/listen', `"notifications":{${filter}}`, signal)
-    } finally {
-      this.#onChange = undefined
+      const exchange = { text, id, headers, signal: both, onNotification, patient: true }
+      const { message } = await this.#exchange(exchange)
+      if (message.kind === 'error') await this.#unsubscribable(message, listener, signal)
+    } catch (error) {
+      if (error !== end) throw error
     }
   }
 
+  /** A server that does not know subscriptions at all has nothing to tell, and need not be asked again. */
+  async #unsubscribable(
+    message: ErrorMessage,
+    listener: SubscriptionListener,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (message.code !== -32601) {
+      const reason = `refused a subscription with error ${message.code}: ${message.message.slice(0, 200)}`
+      throw new ChannelError({ kind: 'protocol', reason })
+    }
+    listener.onOpen(NOTHING)
+    await unlessAborted(new Promise<never>(() => undefined), signal)
+  }
+
   onMessage(message: NotificationMessage): undefined {
-    this.#onChange?.(message.method)
+    this.#ports.onChange(message)
   }
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  #ownHeaders(method: string): Readonly<Record<string, string>> {
+    return this.#overHttp ? { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': method } : NO_HEADERS
   }
 
   get #overHttp(): boolean {

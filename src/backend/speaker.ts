@@ -8,9 +8,17 @@ import {
   edited,
 } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
-import type { ListKind } from '../protocol/methods.ts'
+import type { SubscriptionFilter } from '../protocol/subscription.ts'
 import { subjectNodeOf } from '../protocol/subject.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
+
+/** Follows one subscription at a backend. */
+export interface SubscriptionListener {
+  /** Called once, when changes of what is honoured are not missed any more. */
+  onOpen(honoured: SubscriptionFilter): void
+  /** Takes change notifications. */
+  onChange(notification: NotificationMessage): void
+}
 
 /** Speaks to one backend in its era, over one channel. The inside of the gateway sees the modern form only. */
 export interface Speaker {
@@ -27,8 +35,14 @@ export interface Speaker {
   ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage>
   /** A request without effect that shows that the backend answers. */
   ping(signal: AbortSignal): Promise<void>
-  /** Follows list changes until the stream ends; returns at once where the backend announces none. */
-  watch(onListChanged: (kind: ListKind) => void, signal: AbortSignal): Promise<void>
+  /**
+   * Opens one subscription and follows it; settles when the backend ends it in good order. Where a backend does
+   * not tell subscriptions apart, changes come by {@link SpeakerPorts.onChange}.
+   *
+   * @param filter what the backend offers
+   * @throws as {@link Speaker.send}
+   */
+  subscribe(filter: SubscriptionFilter, listener: SubscriptionListener, signal: AbortSignal): Promise<void>
   /** Takes a message of the channel that belongs to no exchange. */
   onMessage(message: NotificationMessage): void
   /** Says goodbye in the way of the era. The channel stays open. */
@@ -96,31 +110,4 @@ export function retarget(request: BackendRequest, id: string): readonly Edit[] {
     if (subject !== undefined) edits.push(replaceNode(subject, JSON.stringify(target.name)))
   }
   return edits
-}
-
-const CHANGED: Readonly<Record<string, readonly ListKind[]>> = {
-  'notifications/tools/list_changed': ['tools'],
-  'notifications/prompts/list_changed': ['prompts'],
-  'notifications/resources/list_changed': ['resources', 'resourceTemplates'],
-}
-
-/** The lists that a notification declares changed. */
-export function changedLists(method: string): readonly ListKind[] {
-  return Object.hasOwn(CHANGED, method) ? (CHANGED[method] ?? []) : []
-}
-
-/** Which change notifications a backend announces in its capabilities. */
-export function announcedChanges(
-  capabilities: Readonly<Record<string, unknown>>,
-): readonly ('tools' | 'prompts' | 'resources')[] {
-  const kinds = ['tools', 'prompts', 'resources'] as const
-  return kinds.filter((kind) => {
-    const capability = capabilities[kind]
-    return (
-      typeof capability === 'object' &&
-      capability !== null &&
-      'listChanged' in capability &&
-      capability.listChanged === true
-    )
-  })
 }

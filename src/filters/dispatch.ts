@@ -1,10 +1,21 @@
 import type { Permitted } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
 
-/** Takes a permitted call to the handler for one backend or to the one that merges several. */
-export function dispatch(handlers: {
+/** Where permitted calls end. */
+export interface Handlers {
+  /** One backend. */
   readonly one: Handler<Permitted>
+  /** Several backends whose answers are merged. */
   readonly many: Handler<Permitted>
-}): Handler<Permitted> {
-  return (call, out) => handlers[call.permit.target.kind](call, out)
+  /** Several backends whose changes are followed. */
+  readonly listen: Handler<Permitted>
+}
+
+/** Takes a permitted call to the handler for what it is for. */
+export function dispatch({ one, many, listen }: Handlers): Handler<Permitted> {
+  return (call, out) => {
+    const { target } = call.permit
+    if (target.kind === 'one') return one(call, out)
+    return target.operation.kind === 'listen' ? listen(call, out) : many(call, out)
+  }
 }

@@ -134,10 +134,13 @@ test('dispatch goes by the permit', async () => {
   const handlers = {
     one: () => (went.push('one'), Promise.resolve(result({}))),
     many: () => (went.push('many'), Promise.resolve(result({}))),
+    listen: () => (went.push('listen'), Promise.resolve(result({}))),
   }
+  const listen = { kind: 'many', operation: { kind: 'listen' }, backends: [] } as const
   const many = { kind: 'many', operation: { kind: 'discover' }, backends: [] } as const
   const call = callOf(request('server/discover'))
   await dispatch(handlers)({ ...call, target: TARGET, permit: mintPermit(many) }, collect())
   await dispatch(handlers)({ ...call, target: many, permit: mintPermit(TARGET) }, collect())
-  assert.deepEqual(went, ['many', 'one'])
+  await dispatch(handlers)({ ...call, target: many, permit: mintPermit(listen) }, collect())
+  assert.deepEqual(went, ['many', 'one', 'listen'])
 })

@@ -1,8 +1,16 @@
-import type { Backend } from '../backend/backend.ts'
+import type { Backend, BackendSubscription } from '../backend/backend.ts'
 import type { NamePolicy } from '../config/types.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import type { ListKind } from '../protocol/methods.ts'
+import { EVERYBODY } from '../backend/subscriptions.ts'
+import {
+  CHANGING_LISTS,
+  type Change,
+  type ChangingList,
+  KINDS_OF_CHANGE,
+  type SubscriptionFilter,
+} from '../protocol/subscription.ts'
 import type { Entry } from './entry.ts'
 import { type Source, type SourceState, createSource } from './source.ts'
 import { type UriSpace, createUriSpace } from './uris.ts'
@@ -51,8 +59,16 @@ export interface Catalog {
   uris(): UriSpace
   /** What is known of one list of one backend without asking. */
   known(kind: ListKind, backend: string): SourceState | undefined
+  /**
+   * Calls back when a list turns out to be another one than it was although its backend did not say so. What
+   * backends do say comes by their subscriptions. Returns the way to stop.
+   */
+  onNews(listener: NewsListener): () => void
   close(): void
 }
+
+/** Takes news about a list of a backend. */
+export type NewsListener = (backend: string, list: ChangingList) => void
 
 /** Every backend with exposed names, or one with its own. */
 export type CatalogScope =
@@ -70,6 +86,8 @@ const URI_KINDS: readonly ListKind[] = ['tools', 'resources', 'resourceTemplates
 
 const KINDS: readonly ListKind[] = ['tools', 'prompts', 'resources', 'resourceTemplates']
 
+const EVERY_CHANGE: SubscriptionFilter = { lists: CHANGING_LISTS, resources: [] }
+
 /** An unknown name makes the gateway ask the backends again, but not more often than this (milliseconds). */
 const MISS_INTERVAL = 1000
 
@@ -84,7 +102,8 @@ class SourceCatalog implements Catalog {
   /** A view is forgotten when a source changes, and runs out when a stale list in it does. */
   readonly #views = new Map<string, { readonly view: View; readonly until: number }>()
   #space: { readonly uris: UriSpace; readonly until: number } | undefined
-  readonly #stops: readonly (() => void)[]
+  readonly #listeners = new Set<NewsListener>()
+  readonly #following: readonly BackendSubscription[]
 
   constructor(backends: readonly Backend[], ports: CatalogPorts) {
     this.#ports = ports
@@ -94,11 +113,16 @@ class SourceCatalog implements Catalog {
         ...ports,
         fetchTimeout: ports.fetchTimeout(backend.name),
         onChange,
+        onNews: () => this.#tell(backend.name, kind === 'resourceTemplates' ? 'resources' : kind),
       })
     }
     this.#sources = new Map(KINDS.map((kind) => [kind, backends.map((backend) => create(backend, kind))]))
-    this.#stops = backends.map((backend) =>
-      backend.onListChanged((kind) => this.#source(kind, backend.name)?.invalidate()),
+    this.#following = backends.map((backend) =>
+      // What a list holds is the same for everybody as long as there is one context for all.
+      backend.subscribe(EVERY_CHANGE, {
+        context: EVERYBODY,
+        onChange: (change) => this.#suspect(backend.name, change),
+      }),
     )
   }
 
@@ -142,7 +166,22 @@ class SourceCatalog implements Catalog {
   }
 
   close(): void {
-    this.#stops.forEach((stop) => stop())
+    this.#following.forEach((subscription) => subscription.close())
+    for (const sources of this.#sources.values()) sources.forEach((source) => source.close())
+  }
+
+  #suspect(backend: string, change: Change): void {
+    if (change.kind !== 'list') return
+    for (const kind of KINDS_OF_CHANGE[change.list]) this.#source(kind, backend)?.invalidate(true)
+  }
+
+  onNews(listener: NewsListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #tell(backend: string, list: ChangingList): void {
+    for (const listener of this.#listeners) listener(backend, list)
   }
 
   uris(): UriSpace {

@@ -166,21 +166,24 @@ describe('a cursor', () => {
 describe('discovery', () => {
   test('offers the union of what the backends offer and the gateway relays', async () => {
     const { a, b, discover } = setUp()
-    a.onIdentify = () =>
-      Promise.resolve(identity({ capabilities: { prompts: { listChanged: true }, logging: {} } }))
+    const changing = { listChanged: true }
+    a.onIdentify = () => Promise.resolve(identity({ capabilities: { prompts: {}, logging: {} } }))
     b.onIdentify = () => Promise.resolve(identity({ capabilities: { resources: {}, completions: {} } }))
     const reply = await discover()
     assert.deepEqual(valueOfReply(reply), {
       resultType: 'complete',
       supportedVersions: ['2026-07-28'],
-      capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} },
+      capabilities: { tools: changing, prompts: changing, resources: changing, completions: {} },
       ttlMs: 0,
       cacheScope: 'private',
     })
     assert.deepEqual(valueOfReply(await discover({ kind: 'backend', backend: 'b' }))['capabilities'], {
-      resources: {},
+      resources: changing,
       completions: {},
     })
+    a.onIdentify = () => Promise.resolve(identity({ capabilities: { resources: { subscribe: true } } }))
+    const { resources } = valueOfReply(await discover())['capabilities'] as { resources: unknown }
+    assert.deepEqual(resources, { listChanged: true, subscribe: true })
   })
 
   test('relays the extensions that it can, and all of a single backend', async () => {
@@ -227,7 +230,7 @@ describe('discovery', () => {
     const reply = discover()
     await clock.advance(2000)
     const { capabilities, _meta } = valueOfReply(await reply)
-    assert.deepEqual(capabilities, { tools: {} })
+    assert.deepEqual(capabilities, { tools: { listChanged: true } })
     assert.deepEqual(_meta, {
       'io.toolgate/backends': {
         a: { listed: 'omitted', reason: 'has not answered yet' },

@@ -15,7 +15,7 @@ import { type Source, type SourcePorts, createSource } from './source.ts'
 function setUp(over: Partial<SourcePorts> = {}) {
   const clock = createFakeClock()
   const backend: ScriptedBackend = scriptedBackend('a')
-  const seen = { changes: 0, warnings: [] as unknown[], debug: [] as unknown[] }
+  const seen = { changes: 0, news: 0, warnings: [] as unknown[], debug: [] as unknown[] }
   const source: Source = createSource(backend, 'tools', {
     clock,
     log: (level, _message, fields) => {
@@ -25,6 +25,7 @@ function setUp(over: Partial<SourcePorts> = {}) {
     staleFor: 10_000,
     fetchTimeout: 3000,
     onChange: () => seen.changes++,
+    onNews: () => seen.news++,
     ...over,
   })
   return { clock, backend, source, seen }

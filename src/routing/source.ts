@@ -33,6 +33,8 @@ export interface SourcePorts {
   readonly fetchTimeout: number
   /** Called when other entries are to be shown than before. */
   readonly onChange: () => void
+  /** Called when the backend lists something else than it did, or nothing any more, without having said so. */
+  readonly onNews: () => void
 }
 
 /** One kind of list of one backend, fetched when it is needed and remembered. */
@@ -46,9 +48,12 @@ export interface Source {
   isFresh(): boolean
   /** Clock milliseconds since the last fetch ended, well or not; endless once a change was announced. */
   age(): number
-  invalidate(): void
+  /** @param told whether clients were told that the list changed. Default false */
+  invalidate(told?: boolean): void
   /** @param inTime whether the last refresh ended before whoever asks had to answer */
   state(inTime: boolean): SourceState
+  /** Says nothing more by itself. */
+  close(): void
 }
 
 /** Creates a source. Nothing is fetched yet. */
@@ -71,6 +76,9 @@ class BackendSource implements Source {
   #failure: Failure | undefined
   #lastFetch = Number.NEGATIVE_INFINITY
   #invalid = false
+  /** Whether clients know that the next list may be another one. */
+  #told = false
+  #cancelOmission: (() => void) | undefined
   #fetching: Promise<void> | undefined
   /** What was left out last time: it is told once, not with every fetch. */
   #problems: ReadonlySet<string> = new Set()
@@ -92,8 +100,9 @@ class BackendSource implements Source {
     return this.#invalid ? Number.POSITIVE_INFINITY : this.#ports.clock.now() - this.#lastFetch
   }
 
-  invalidate(): void {
+  invalidate(told = false): void {
     this.#invalid = true
+    this.#told ||= told
   }
 
   refresh(): Promise<void> {
@@ -105,6 +114,10 @@ class BackendSource implements Source {
       this.#fetching = undefined
     })
     return this.#fetching
+  }
+
+  close(): void {
+    this.#cancelOmission?.()
   }
 
   state(inTime: boolean): SourceState {
@@ -140,9 +153,14 @@ class BackendSource implements Source {
 
   #succeeded(listing: Listing): void {
     const before = this.#failure === undefined ? this.#listing : undefined
+    const last = this.#listing
     this.#listing = listing
     this.#failure = undefined
+    this.#cancelOmission?.()
     if (before === undefined || !sameEntries(before.entries, listing.entries)) this.#ports.onChange()
+    const told = this.#told
+    this.#told = false
+    if (!told && last !== undefined && !sameEntries(last.entries, listing.entries)) this.#ports.onNews()
   }
 
   #failed(error: unknown): void {
@@ -151,9 +169,18 @@ class BackendSource implements Source {
     // Clients are told the reason: what was not foreseen is for the log alone.
     const { message } = toGatewayError(error)
     this.#failure = { reason: message, since: before?.since ?? clock.now() }
-    if (before === undefined) onChange()
+    if (before === undefined) {
+      onChange()
+      this.#omitLater()
+    }
     const reason = error instanceof Error ? error.message : String(error)
     log('debug', 'could not list', { backend: this.backend, kind: this.#kind, reason })
+  }
+
+  /** What is shown of a silent backend is not shown for ever; that it is not any more is news. */
+  #omitLater(): void {
+    if (this.#listing === undefined || this.#listing.entries.length === 0) return
+    this.#cancelOmission = this.#ports.clock.after(this.#ports.staleFor, () => this.#ports.onNews())
   }
 
   #read(texts: readonly string[]): readonly Entry[] {

@@ -4,9 +4,16 @@ import type {
   BackendList,
   BackendRequest,
   BackendStatus,
+  Subscriber,
 } from '../../src/backend/backend.ts'
 import type { Call, Notifications, Reply } from '../../src/pipeline/call.ts'
 import type { ListKind } from '../../src/protocol/methods.ts'
+import {
+  type SubscriptionFilter,
+  asksFor,
+  changeNotification,
+  changeOf,
+} from '../../src/protocol/subscription.ts'
 import {
   type ErrorMessage,
   type NotificationMessage,
@@ -102,14 +109,18 @@ export interface ScriptedBackend extends Backend {
   onIdentify: (signal: AbortSignal) => Promise<BackendIdentity>
   /** What `status` says beside the name. */
   statusNow: Partial<BackendStatus>
-  /** Says that a list changed. */
-  announce(kind: ListKind): void
+  /** What the backend honours of what is subscribed to; everything unless told otherwise. */
+  honours: (filter: SubscriptionFilter) => Promise<SubscriptionFilter>
+  /** Subscriptions that are open, in order. */
+  readonly subscriptions: readonly { readonly filter: SubscriptionFilter; readonly context: string }[]
+  /** Says that a list changed, or what this notification says, to those who asked for it. */
+  announce(kind: ListKind | NotificationMessage): void
   readonly listeners: number
 }
 
 /** A modern backend that offers everything and lists nothing, until told otherwise. */
 export function scriptedBackend(name: string): ScriptedBackend {
-  const listeners = new Set<(kind: ListKind) => void>()
+  const followers = new Set<{ filter: SubscriptionFilter } & Subscriber>()
   const backend: ScriptedBackend = {
     name,
     sent: [],
@@ -135,16 +146,29 @@ export function scriptedBackend(name: string): ScriptedBackend {
       identity: undefined,
       eraSince: undefined,
       restarts: 0,
+      sessions: 0,
       readyAfter: undefined,
       ...backend.statusNow,
     }),
-    onListChanged(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
+    honours: (filter) => Promise.resolve(filter),
+    get subscriptions() {
+      return [...followers].map(({ filter, context }) => ({ filter, context }))
     },
-    announce: (kind) => listeners.forEach((listener) => listener(kind)),
+    subscribe(filter, { context, onChange }) {
+      const follower = { filter, context, onChange }
+      followers.add(follower)
+      return { honoured: backend.honours(filter), close: () => void followers.delete(follower) }
+    },
+    announce(said) {
+      const list = said === 'resourceTemplates' ? 'resources' : said
+      const notification = typeof list === 'object' ? list : changeNotification({ kind: 'list', list })
+      const change = changeOf(notification)
+      if (change === undefined) throw new TypeError(`announces nothing: ${notification.text}`)
+      for (const { filter, onChange } of followers)
+        if (asksFor(filter, change)) onChange(change, notification)
+    },
     get listeners() {
-      return listeners.size
+      return followers.size
     },
     close: () => Promise.resolve(),
   }

@@ -1,0 +1,294 @@
+import type { Backend, BackendSubscription } from '../backend/backend.ts'
+import { EVERYBODY } from '../backend/subscriptions.ts'
+import { GatewayError } from '../errors.ts'
+import { unlessAborted } from '../pipeline/abort.ts'
+import type { Call, Notifications, Permitted, Reply } from '../pipeline/call.ts'
+import type { Clock } from '../pipeline/clock.ts'
+import type { Handler } from '../pipeline/handler.ts'
+import { buildResult } from '../protocol/build.ts'
+import { editMembers } from '../protocol/edit.ts'
+import { rawOf } from '../protocol/json.ts'
+import { type NotificationMessage, edited } from '../protocol/message.ts'
+import { META } from '../protocol/meta.ts'
+import {
+  CHANGING_LISTS,
+  type Change,
+  type SubscriptionFilter,
+  changeNotification,
+  isWithin,
+  offeredOf,
+  readFilter,
+} from '../protocol/subscription.ts'
+import type { Catalog } from './catalog.ts'
+import { type Outbox, createOutbox } from './outbox.ts'
+
+/** What subscriptions of clients are made of. */
+export interface FanInPorts {
+  readonly catalog: Catalog
+  readonly backends: ReadonlyMap<string, Backend>
+  readonly clock: Clock
+  /** Milliseconds that the acknowledgement waits for slow backends. */
+  readonly listDeadline: number
+  /** Open subscriptions per principal. */
+  readonly streams: number
+  /** Notifications that may wait for a client that does not read. */
+  readonly queue: number
+}
+
+/** The subscriptions of all clients: each follows several backends. */
+export interface FanIn {
+  /** Serves `subscriptions/listen` (2026-07-28, basic/patterns/subscriptions) until the client or the gateway ends it. */
+  readonly listen: Handler<Permitted>
+  /** Ends every subscription in good order, and takes no new ones. */
+  drain(): void
+}
+
+/** Most resources that one subscription may follow. */
+const MAX_RESOURCES = 1000
+
+/** Creates the fan-in. */
+export function createFanIn(ports: FanInPorts): FanIn {
+  const draining = new AbortController()
+  const admit = createAdmission(ports.streams)
+  return {
+    async listen(call, out) {
+      const { target } = call.permit
+      if (target.kind !== 'many') throw new TypeError('listen takes calls with many targets')
+      const filter = filterOf(call)
+      draining.signal.throwIfAborted()
+      const leave = admit(call)
+      const subscription = new ClientSubscription(ports, { call, out, filter, backends: target.backends })
+      try {
+        return await subscription.serve(draining.signal)
+      } finally {
+        subscription.close()
+        leave()
+      }
+    },
+    drain: () => draining.abort(new GatewayError('DRAINING', 'The gateway is shutting down')),
+  }
+}
+
+/** Counts the open subscriptions of each principal. Anonymous clients with a session are told apart by it. */
+function createAdmission(limit: number): (call: Call) => () => void {
+  const counts = new Map<string, number>()
+  return ({ principal, downstream }) => {
+    const session = principal.anonymous ? (downstream.session ?? '') : ''
+    const key = `${principal.id} ${session}`
+    const count = counts.get(key) ?? 0
+    if (count >= limit) {
+      const message = `There are ${limit} open subscriptions already`
+      throw new GatewayError('TOO_MANY', message, { retryAfterMs: 1000 })
+    }
+    counts.set(key, count + 1)
+    return () => {
+      const left = (counts.get(key) ?? 1) - 1
+      if (left === 0) counts.delete(key)
+      else counts.set(key, left)
+    }
+  }
+}
+
+function filterOf(call: Call): SubscriptionFilter {
+  const filter = readFilter(call.message)
+  if (filter === undefined) {
+    const message = `${call.method} needs "params.notifications": an object of booleans and "resourceSubscriptions", a list of URIs`
+    throw new GatewayError('INVALID_PARAMS', message)
+  }
+  if (filter.resources.length > MAX_RESOURCES) {
+    const message = `One subscription follows ${MAX_RESOURCES} resources at most`
+    throw new GatewayError('INVALID_PARAMS', message)
+  }
+  return filter
+}
+
+interface Opening {
+  readonly call: Permitted
+  readonly out: Notifications
+  readonly filter: SubscriptionFilter
+  readonly backends: readonly string[]
+}
+
+/** One resource, as the client and as its backend call it. */
+interface Followed {
+  readonly exposed: string
+  readonly own: string
+  /** False where nobody knows whose it is, so that every backend is asked. */
+  readonly owned: boolean
+}
+
+/** What is followed at one backend. */
+interface Part {
+  readonly backend: Backend
+  readonly followed: readonly Followed[]
+  readonly subscription: BackendSubscription
+  /** What the backend honours; undefined until it has said so. */
+  honoured: SubscriptionFilter | undefined
+}
+
+/** One subscription of one client. */
+class ClientSubscription {
+  readonly #ports: FanInPorts
+  readonly #opening: Opening
+  readonly #id: string
+  readonly #outbox: Outbox
+  readonly #overflow = new AbortController()
+  readonly #ended = new AbortController()
+  #parts: readonly Part[] = []
+  readonly #stopNews: () => void
+  #acknowledged = false
+
+  constructor(ports: FanInPorts, opening: Opening) {
+    const { message } = opening.call
+    this.#ports = ports
+    this.#opening = opening
+    this.#id = rawOf(message.text, message.id)
+    this.#outbox = createOutbox({
+      clock: ports.clock,
+      out: opening.out,
+      id: this.#id,
+      queue: ports.queue,
+      onOverflow: (error) => this.#overflow.abort(error),
+    })
+    this.#stopNews = ports.catalog.onNews((backend, list) => {
+      if (opening.backends.includes(backend) && opening.filter.lists.includes(list))
+        this.#outbox.putList(list)
+    })
+  }
+
+  /** Settles with the result when the gateway ends the subscription. */
+  async serve(draining: AbortSignal): Promise<Reply> {
+    const { signal } = this.#opening.call
+    const ends = AbortSignal.any([signal, this.#overflow.signal, draining])
+    const owners = await unlessAborted(this.#owners(), ends)
+    this.#follow(owners)
+    await this.#agreed(ends)
+    this.#acknowledged = true
+    this.#outbox.open(this.#honoured())
+    try {
+      return await unlessAborted(new Promise<never>(() => undefined), ends)
+    } catch (error) {
+      // Whatever else happened first is no graceful end.
+      if (!draining.aborted || error !== draining.reason) throw error
+      return buildResult({ resultType: '"complete"', _meta: { [META.subscriptionId]: this.#id } })
+    }
+  }
+
+  close(): void {
+    this.#ended.abort(new GatewayError('CANCELLED', 'The subscription ended'))
+    this.#stopNews()
+    this.#outbox.close()
+    this.#parts.forEach(({ subscription }) => subscription.close())
+  }
+
+  /** Whose each resource is: by what is listed, by templates, and otherwise anybody's. */
+  async #owners(): Promise<ReadonlyMap<string, readonly Followed[]>> {
+    const { call, filter, backends } = this.#opening
+    const { catalog } = this.#ports
+    const byBackend = new Map<string, Followed[]>(backends.map((name) => [name, []]))
+    const add = (name: string, followed: Followed): void => void byBackend.get(name)?.push(followed)
+    const { route } = call
+    if (route.kind === 'backend') {
+      for (const uri of filter.resources) add(route.backend, { exposed: uri, own: uri, owned: true })
+      return byBackend
+    }
+    if (filter.resources.some((uri) => catalog.uris().resolve(uri) === undefined))
+      await Promise.all([catalog.list('resources', route), catalog.list('resourceTemplates', route)])
+    for (const exposed of filter.resources) {
+      const owner = catalog.uris().resolve(exposed)
+      if (owner !== undefined) add(owner.backend, { exposed, own: owner.uri, owned: true })
+      else for (const name of backends) add(name, { exposed, own: exposed, owned: false })
+    }
+    return byBackend
+  }
+
+  #follow(owners: ReadonlyMap<string, readonly Followed[]>): void {
+    const { lists } = this.#opening.filter
+    const { signal } = this.#ended
+    this.#parts = [...owners].flatMap(([name, followed]): readonly Part[] => {
+      const backend = this.#ports.backends.get(name)
+      if (backend === undefined) return []
+      const resources = [...new Set(followed.map(({ own }) => own))]
+      const subscription = backend.subscribe(
+        { lists, resources },
+        {
+          context: EVERYBODY,
+          onChange: (change, notification) => this.#onChange(followed, change, notification),
+        },
+      )
+      // Subscriptions do not connect by themselves. Whoever cannot be reached now is tried again by itself.
+      backend.identify(signal).catch(() => undefined)
+      return [{ backend, followed, subscription, honoured: undefined }]
+    })
+  }
+
+  /** Waits until every backend has said what it honours, or the deadline has passed. */
+  async #agreed(signal: AbortSignal): Promise<void> {
+    const deadline = Promise.withResolvers<void>()
+    const cancel = this.#ports.clock.after(this.#ports.listDeadline, deadline.resolve)
+    const all = this.#parts.map(async (part) => {
+      const honoured = await part.subscription.honoured
+      part.honoured = honoured
+      if (this.#acknowledged) this.#onLate(part, honoured)
+    })
+    try {
+      await unlessAborted(Promise.race([Promise.all(all), deadline.promise]), signal)
+    } finally {
+      cancel()
+    }
+  }
+
+  /** Everything of a backend that comes after the acknowledgement is news. */
+  #onLate({ followed }: Part, honoured: SubscriptionFilter): void {
+    this.#opening.filter.lists.forEach((list) => this.#outbox.putList(list))
+    for (const { own, exposed, owned } of followed) {
+      if (owned && honoured.resources.includes(own)) this.#outbox.putResource(exposed, updated(exposed))
+    }
+  }
+
+  #honoured(): SubscriptionFilter {
+    const { filter, call } = this.#opening
+    const offers = (list: string): boolean =>
+      this.#parts.some(({ backend }) => {
+        const { identity } = backend.status()
+        return identity === undefined || Object.hasOwn(identity.capabilities, list)
+      })
+    const isOwn = (list: string): boolean => call.route.kind === 'aggregate' && list === 'tools'
+    const exposed = new Set(this.#parts.flatMap(honouredResources))
+    return {
+      lists: CHANGING_LISTS.filter((list) => filter.lists.includes(list) && (isOwn(list) || offers(list))),
+      resources: filter.resources.filter((uri) => exposed.has(uri)),
+    }
+  }
+
+  #onChange(followed: readonly Followed[], change: Change, notification: NotificationMessage): void {
+    if (change.kind === 'list') return this.#outbox.putList(change.list)
+    for (const { own, exposed } of followed) {
+      if (!isWithin(own, change.uri)) continue
+      const uri = exposed + change.uri.slice(own.length)
+      return this.#outbox.putResource(uri, uri === change.uri ? notification : withUri(notification, uri))
+    }
+  }
+}
+
+/** What a part of a subscription honours, in the client's words. One that is away is taken at its last word. */
+function honouredResources({ backend, followed, honoured }: Part): readonly string[] {
+  if (honoured !== undefined)
+    return followed.filter(({ own }) => honoured.resources.includes(own)).map(({ exposed }) => exposed)
+  const { identity } = backend.status()
+  const owned = followed.filter((one) => one.owned)
+  const resources = owned.map(({ exposed }) => exposed)
+  return identity === undefined
+    ? resources
+    : offeredOf({ lists: [], resources }, identity.capabilities).resources
+}
+
+function withUri(notification: NotificationMessage, uri: string): NotificationMessage {
+  const { params } = notification
+  if (params === undefined) return notification
+  return edited(notification, editMembers(params, { uri: JSON.stringify(uri) }))
+}
+
+function updated(uri: string): NotificationMessage {
+  return changeNotification({ kind: 'resource', uri })
+}
