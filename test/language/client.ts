@@ -4,6 +4,7 @@ import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/st
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { PATIENCE } from './journal.ts'
 import type { Arguments } from './stage.ts'
 
@@ -52,16 +53,40 @@ export type Address =
   | { readonly url: string }
   | { readonly command: string; readonly args: readonly string[]; readonly env: Record<string, string> }
 
+/** What somebody answers to a form. */
+export type Elicited =
+  | { readonly action: 'accept'; readonly content: Readonly<Record<string, string>> }
+  | { readonly action: 'decline' | 'cancel' }
+
+/** What a client can do beside calling. */
+export interface ClientAbilities {
+  /** Answers forms; a client without it does not declare that it can. */
+  readonly elicit?: ((message: string) => Promise<Elicited>) | undefined
+}
+
 const INFO = { name: 'test-client', version: '1.0.0' }
 const MODE = { modern: { pin: '2026-07-28' }, auto: 'auto', legacy: 'legacy' } as const
 
 /** Connects a client of that generation. */
-export async function connectClient(generation: Generation, address: Address): Promise<TestClient> {
-  return generation === 'v1' ? connectV1(address) : connectV2(MODE[generation], address)
+export async function connectClient(
+  generation: Generation,
+  address: Address,
+  abilities: ClientAbilities = {},
+): Promise<TestClient> {
+  return generation === 'v1' ? connectV1(address, abilities) : connectV2(MODE[generation], address, abilities)
 }
 
-async function connectV2(mode: (typeof MODE)[keyof typeof MODE], address: Address): Promise<TestClient> {
-  const client = new ClientV2(INFO, { versionNegotiation: { mode } })
+async function connectV2(
+  mode: (typeof MODE)[keyof typeof MODE],
+  address: Address,
+  { elicit }: ClientAbilities,
+): Promise<TestClient> {
+  const capabilities = elicit === undefined ? {} : { elicitation: {} }
+  const client = new ClientV2(INFO, { versionNegotiation: { mode }, capabilities })
+  if (elicit !== undefined)
+    client.setRequestHandler('elicitation/create', async ({ params }) => ({
+      ...(await elicit(params.message)),
+    }))
   await client.connect(
     'url' in address
       ? new HttpV2(new URL(address.url))
@@ -85,8 +110,12 @@ async function connectV2(mode: (typeof MODE)[keyof typeof MODE], address: Addres
   }
 }
 
-async function connectV1(address: Address): Promise<TestClient> {
-  const client = new ClientV1(INFO)
+async function connectV1(address: Address, { elicit }: ClientAbilities): Promise<TestClient> {
+  const client = new ClientV1(INFO, { capabilities: elicit === undefined ? {} : { elicitation: {} } })
+  if (elicit !== undefined)
+    client.setRequestHandler(ElicitRequestSchema, async ({ params }) => ({
+      ...(await elicit(params.message)),
+    }))
   const transport =
     'url' in address
       ? new HttpV1(new URL(address.url))

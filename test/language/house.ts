@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/config/load.ts'
 import { type Gateway, createGateway } from '../../src/gateway.ts'
 import type { Clock } from '../../src/pipeline/clock.ts'
 import type { LogFields, LogLevel } from '../../src/pipeline/log.ts'
-import { type Generation, type TestClient, connectClient } from './client.ts'
+import { type ClientAbilities, type Generation, type TestClient, connectClient } from './client.ts'
 import { type Journal, createJournal } from './journal.ts'
 import { type RawClient, rawClient } from './raw.ts'
 import type { Configured } from './scope.ts'
@@ -37,7 +37,7 @@ export interface House extends AsyncDisposable {
   readonly log: Journal<LogLine>
   readonly raw: RawClient
   /** Connects an official client to the aggregate, or to one backend. */
-  client(generation: Generation, options?: { readonly route?: string }): Promise<TestClient>
+  client(generation: Generation, options?: ClientAbilities & { readonly route?: string }): Promise<TestClient>
   close(): Promise<void>
 }
 
@@ -68,8 +68,9 @@ export async function gateway(options: HouseOptions): Promise<House> {
     gateway: built,
     log,
     raw: rawClient(url),
-    async client(generation, { route } = {}) {
-      const client = await connectClient(generation, { url: route === undefined ? url : `${url}/${route}` })
+    async client(generation, { route, ...abilities } = {}) {
+      const address = { url: route === undefined ? url : `${url}/${route}` }
+      const client = await connectClient(generation, address, abilities)
       clients.add(client)
       return client
     },

@@ -1,8 +1,12 @@
 /** A stage behind the server classes of both SDK generations. */
 import { Server as ServerV1 } from '@modelcontextprotocol/sdk/server/index.js'
-import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { Server as ServerV2 } from '@modelcontextprotocol/server'
-import type { Arguments, Stage, StagedCall } from './stage.ts'
+import {
+  CallToolRequestSchema,
+  ElicitResultSchema,
+  ListToolsRequestSchema,
+} from '@modelcontextprotocol/sdk/types.js'
+import { Server as ServerV2, type ServerContext, inputRequired } from '@modelcontextprotocol/server'
+import { type Arguments, type Asked, FORM, type Stage, type StagedAnswer, type StagedCall } from './stage.ts'
 
 const CAPABILITIES = { capabilities: { tools: { listChanged: true } } }
 
@@ -19,6 +23,7 @@ export function serverV2(stage: Stage): ServerV2 {
         meta: mcpReq._meta,
         signal: mcpReq.signal,
         notify: async (method, details) => mcpReq.notify({ method, params: details }),
+        ask: async (message) => askV2(mcpReq, message),
       }),
     ),
   )
@@ -36,6 +41,14 @@ export function serverV1(stage: Stage): ServerV1 {
         signal: extra.signal,
         notify: async (_method, details) =>
           extra.sendNotification({ method: 'notifications/progress', params: details }),
+        async ask(message) {
+          const params = { mode: 'form' as const, message, requestedSchema: FORM }
+          const request = { method: 'elicitation/create' as const, params }
+          const { action, content } = await extra.sendRequest(request, ElicitResultSchema, {
+            signal: extra.signal,
+          })
+          return { kind: 'input', action, content: content ?? {} }
+        },
       }),
     ),
   )
@@ -53,6 +66,24 @@ interface Context {
   readonly meta: Arguments | undefined
   readonly signal: AbortSignal
   readonly notify: (method: 'notifications/progress', details: ProgressDetails) => Promise<void>
+  readonly ask: (message: string) => Promise<Asked>
+}
+
+/** In the legacy era the question is a request of the server; in the modern one it is the result. */
+async function askV2(mcpReq: ServerContext['mcpReq'], message: string): Promise<Asked> {
+  if (mcpReq.envelope === undefined) {
+    const params = { mode: 'form' as const, message, requestedSchema: FORM }
+    const { action, content } = await mcpReq.elicitInput(params, { signal: mcpReq.signal })
+    return { kind: 'input', action, content: content ?? {} }
+  }
+  const response = mcpReq.inputResponses?.['who'] as { action: string; content?: Arguments } | undefined
+  if (response !== undefined)
+    return { kind: 'input', action: response.action, content: response.content ?? {} }
+  const answer = inputRequired({
+    inputRequests: { who: inputRequired.elicit({ message, requestedSchema: FORM }) },
+    requestState: `state of ${message}`,
+  })
+  return { kind: 'later', answer: answer as unknown as StagedAnswer }
 }
 
 function staged(
@@ -65,6 +96,7 @@ function staged(
     args: params.arguments ?? {},
     meta,
     signal: context.signal,
+    ask: context.ask,
     async progress(step) {
       const token = meta['progressToken']
       if (typeof token !== 'string' && typeof token !== 'number') return

@@ -2,9 +2,10 @@ import { type Journal, createJournal } from './journal.ts'
 
 /**
  * What a scripted tool does. `echo`: answers its arguments. `fail`: answers with a tool error. `progress`: reports
- * `steps` steps, then answers. `wait`: reports step 1, then ends when it is released or cancelled.
+ * `steps` steps, then answers. `wait`: reports step 1, then ends when it is released or cancelled. `ask`: asks the
+ * user of the client by a form, and answers what was answered.
  */
-export type Behaviour = 'echo' | 'fail' | 'progress' | 'wait'
+export type Behaviour = 'echo' | 'fail' | 'progress' | 'wait' | 'ask'
 
 /** One tool of a scripted backend. Plain data, so that it can be sent to a process. */
 export interface ToolScript {
@@ -35,6 +36,9 @@ export const EVERY_BEHAVIOUR: readonly ToolScript[] = [
   { name: 'wait', does: 'wait' },
 ]
 
+/** The behaviours under their own names, with the one that needs a client to ask. */
+export const INTERACTIVE: readonly ToolScript[] = [...EVERY_BEHAVIOUR, { name: 'ask', does: 'ask' }]
+
 /** What a backend saw. */
 export type Sighting =
   /** A request over HTTP, before anybody looked at it. `method` is that of JSON-RPC, where the body has one. */
@@ -46,7 +50,7 @@ export type Sighting =
     }
   | { readonly kind: 'list'; readonly cursor: string | undefined }
   | { readonly kind: 'call'; readonly tool: string; readonly args: Arguments; readonly meta: Arguments }
-  /** A call of `wait` that was under way was cancelled. */
+  /** A call of `wait` or `ask` that was under way was cancelled. */
   | { readonly kind: 'cancelled'; readonly tool: string; readonly args: Arguments }
   | { readonly kind: 'answered'; readonly tool: string; readonly args: Arguments }
 
@@ -61,7 +65,20 @@ export interface StagedCall {
   readonly signal: AbortSignal
   /** Reports progress under the token of the call. */
   progress(step: { readonly progress: number; readonly total: number }): Promise<void>
+  /**
+   * Asks the user by a form with one text, `name`. A modern server cannot wait: its answer is then the result that
+   * asks, and the call comes again with the input.
+   */
+  ask(message: string): Promise<Asked>
 }
+
+/** What became of a question. */
+export type Asked =
+  | { readonly kind: 'later'; readonly answer: StagedAnswer }
+  | { readonly kind: 'input'; readonly action: string; readonly content: Arguments }
+
+/** The form of every question. */
+export const FORM = { type: 'object', properties: { name: { type: 'string' } } } as const
 
 /** The answer of a tool, in the form that both eras share. */
 export interface StagedAnswer {
@@ -100,7 +117,7 @@ export function createStage(first: Script, journal: Journal<Sighting> = createJo
   const answer = (text: string): StagedAnswer => ({
     content: [{ type: 'text', text: `${script.label}: ${text}` }],
   })
-  const wait = async (call: StagedCall): Promise<StagedAnswer> => {
+  const watched = async (call: StagedCall, work: Promise<unknown>): Promise<void> => {
     const { name: tool, args, signal } = call
     const cancelled = Promise.withResolvers<void>()
     const onAbort = (): void => {
@@ -109,10 +126,30 @@ export function createStage(first: Script, journal: Journal<Sighting> = createJo
     }
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort, { once: true })
-    await call.progress({ progress: 1, total: 2 })
-    await Promise.race([gate.promise, cancelled.promise])
+    await Promise.race([work, cancelled.promise])
     signal.removeEventListener('abort', onAbort)
-    return answer(signal.aborted ? 'cancelled' : 'released')
+  }
+  const wait = async (call: StagedCall): Promise<StagedAnswer> => {
+    await watched(
+      call,
+      call.progress({ progress: 1, total: 2 }).then(() => gate.promise),
+    )
+    return answer(call.signal.aborted ? 'cancelled' : 'released')
+  }
+  const ask = async (call: StagedCall): Promise<StagedAnswer> => {
+    const who = String(call.args['who'])
+    const asking = call.ask(`who is ${who}?`)
+    const failed = asking.then(
+      () => undefined,
+      (error: unknown) => `nobody could be asked: ${String(error)}`,
+    )
+    await watched(call, failed)
+    if (call.signal.aborted) return answer('cancelled')
+    const why = await failed
+    if (why !== undefined) return { ...answer(why), isError: true }
+    const asked = await asking
+    if (asked.kind === 'later') return asked.answer
+    return answer(`${who}: ${asked.action} ${JSON.stringify(asked.content)}`)
   }
   const perform = async (does: Behaviour, call: StagedCall): Promise<StagedAnswer> => {
     switch (does) {
@@ -122,6 +159,8 @@ export function createStage(first: Script, journal: Journal<Sighting> = createJo
         return { ...answer('this tool always fails'), isError: true }
       case 'wait':
         return wait(call)
+      case 'ask':
+        return ask(call)
       case 'progress': {
         const total = Number(call.args['steps'] ?? 3)
         for (let progress = 1; progress <= total; progress++) await call.progress({ progress, total })
@@ -144,7 +183,8 @@ export function createStage(first: Script, journal: Journal<Sighting> = createJo
       const found = script.tools.find(({ name }) => name === tool)
       if (found === undefined) return { ...answer(`no tool ${tool}`), isError: true }
       const result = await perform(found.does, call)
-      journal.record({ kind: 'answered', tool, args })
+      // A result that asks ends the request, not the call.
+      if (result['resultType'] !== 'input_required') journal.record({ kind: 'answered', tool, args })
       return result
     },
     change(changes) {
