@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import { GatewayError } from '../errors.ts'
 import { toRefusal } from '../filters/rescue.ts'
@@ -13,7 +12,8 @@ import {
   errorText,
   parseMessage,
 } from '../protocol/message.ts'
-import { type LegacySession, openSession } from './legacy/session.ts'
+import { isBatch } from './legacy/batch.ts'
+import { type LegacyPipe, createLegacyPipe } from './legacy/pipe.ts'
 import { modernWriter } from './modern-reply.ts'
 import { ANONYMOUS, type ListenerPorts } from './ports.ts'
 
@@ -29,6 +29,8 @@ export interface StdioListener {
   readonly done: Promise<void>
   /** Ends what is in flight. */
   close(): Promise<void>
+  /** Ends what would last as long as the pipe. */
+  drain(): void
 }
 
 /** Serves the aggregate to one client on a pair of streams, in the era that each of its messages speaks. */
@@ -43,23 +45,38 @@ class PipeListener implements StdioListener {
   readonly #writer: ReturnType<typeof modernWriter>
   /** Modern calls in flight, by raw id. */
   readonly #calls = new Map<string, AbortController>()
+  /** Those among them that last until somebody ends them. */
+  readonly #subscriptions = new Set<AbortController>()
   readonly #working = new Set<Promise<void>>()
-  #session: LegacySession | undefined
+  readonly #legacy: LegacyPipe
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
   constructor(streams: StdioStreams, ports: ListenerPorts) {
     this.#streams = streams
     this.#ports = ports
     this.#writer = modernWriter(ports.serverInfo)
+    this.#legacy = createLegacyPipe(
+      {
+        principal: ANONYMOUS,
+        route: { kind: 'aggregate' },
+        transport: 'stdio',
+        write: (text) => this.#write(text),
+      },
+      ports,
+    )
     this.done = this.#read()
   }
 
   async close(): Promise<void> {
     const reason = new GatewayError('DRAINING', 'The gateway is shutting down')
-    this.#session?.close(reason)
+    this.#legacy.close(reason)
     for (const controller of this.#calls.values()) controller.abort(reason)
     this.#streams.input.destroy()
     await Promise.allSettled(this.#working)
+  }
+
+  drain(): void {
+    this.#legacy.session?.drain()
   }
 
   async #read(): Promise<void> {
@@ -84,27 +101,34 @@ class PipeListener implements StdioListener {
         this.#refuse(new GatewayError('BODY_TOO_LARGE', error.message), undefined)
       else if (!input.destroyed) throw error
     }
+    const gone = new GatewayError('CANCELLED', 'The client closed its end')
+    for (const subscription of this.#subscriptions) subscription.abort(gone)
     await Promise.allSettled(this.#working)
   }
 
   #take(text: string): void {
+    if (isBatch(text) && this.#legacy.session !== undefined) return this.#work(this.#legacy.takeBatch(text))
     const message = parseMessage(text, { maxDepth: this.#ports.settings.limits.depth })
     if (message.kind === 'bad') {
       const code = message.problem === 'json' ? 'PARSE_ERROR' : 'INVALID_REQUEST'
       return this.#refuse(new GatewayError(code, message.reason), message.id)
     }
-    const work = this.#serve(message).catch((error: unknown) => {
-      if (message.kind === 'request') this.#refuse(error, rawOf(message.text, message.id))
-    })
+    this.#work(
+      this.#serve(message).catch((error: unknown) => {
+        if (message.kind === 'request') this.#refuse(error, rawOf(message.text, message.id))
+      }),
+    )
+  }
+
+  #work(work: Promise<void>): void {
     this.#working.add(work)
     void work.finally(() => this.#working.delete(work))
   }
 
   #serve(message: Message): Promise<void> {
-    if (message.kind === 'notification') return Promise.resolve(this.#notification(message))
-    if (message.kind !== 'request') return Promise.resolve()
-    if (eraOf(message, undefined) === 'modern') return this.#modern(message)
-    return message.method === 'initialize' ? this.#initialize(message) : this.#legacy(message)
+    if (message.kind === 'request' && eraOf(message, undefined) === 'modern') return this.#modern(message)
+    if (message.kind === 'notification') this.#notification(message)
+    return this.#legacy.take(message)
   }
 
   async #modern(message: RequestMessage): Promise<void> {
@@ -114,6 +138,7 @@ class PipeListener implements StdioListener {
     const version = checkModernRequest(message, undefined)
     const controller = new AbortController()
     this.#calls.set(id, controller)
+    if (message.method === 'subscriptions/listen') this.#subscriptions.add(controller)
     try {
       const outcome = await this.#ports.answer(
         {
@@ -136,31 +161,11 @@ class PipeListener implements StdioListener {
       )
     } finally {
       this.#calls.delete(id)
+      this.#subscriptions.delete(controller)
     }
   }
 
-  async #initialize(message: RequestMessage): Promise<void> {
-    this.#session?.close(new GatewayError('CANCELLED', 'The client initialized again'))
-    const owner = {
-      id: randomUUID(),
-      principal: ANONYMOUS,
-      route: { kind: 'aggregate' },
-      transport: 'stdio',
-    } as const
-    const { session, replyText } = await openSession(message, owner, this.#ports)
-    this.#session = session
-    void this.#write(replyText)
-  }
-
-  async #legacy(message: RequestMessage): Promise<void> {
-    if (this.#session === undefined)
-      throw new GatewayError('SESSION_REQUIRED', 'The client has to send initialize first')
-    const text = await this.#session.handle(message, this.#out)
-    void this.#write(text)
-  }
-
   #notification(message: NotificationMessage): void {
-    this.#session?.notify(message)
     if (message.method !== 'notifications/cancelled') return
     const requestId = member(message.params, 'requestId')
     if (requestId === undefined) return

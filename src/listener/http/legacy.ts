@@ -1,44 +1,61 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
-import type { Notifications, Route } from '../../pipeline/call.ts'
+import type { Route } from '../../pipeline/call.ts'
 import type { Message, RequestMessage } from '../../protocol/message.ts'
 import { ASSUMED_LEGACY_VERSION, LEGACY_VERSIONS } from '../../protocol/versions.ts'
+import { BATCH_VERSION, carryOutBatch, readBatch } from '../legacy/batch.ts'
+import type { Outlet } from '../legacy/rounds.ts'
 import { type LegacySession, openSession } from '../legacy/session.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { headerReader } from './headers.ts'
 import type { Post } from './modern.ts'
-import { type Responder, createResponder } from './responder.ts'
+import { writeJson } from './responder.ts'
+import { type CallStream, type SessionStreams, createSessionStreams } from './session-streams.ts'
+import type { StreamCount } from './stream-count.ts'
 
 /** Serves the legacy era over HTTP: sessions, and answers that outlive a lost connection. */
 export interface LegacyHttp {
   /** @throws GatewayError where the message is refused as a whole */
   message(post: Post, message: Message): Promise<void>
+  /** A POST whose body is an array. @throws GatewayError where it is refused as a whole */
+  batch(post: Post, text: string): Promise<void>
+  /** GET: opens or resumes an event stream. @throws GatewayError */
+  get(post: Post): void
   /** DELETE: ends a session. @throws GatewayError */
   delete(post: Post): void
   /** Sessions that are open. */
   readonly sessions: number
+  /** Ends what would last as long as the sessions themselves. */
+  drain(): void
   close(reason: GatewayError): void
 }
 
 interface Kept {
   readonly session: LegacySession
+  readonly streams: SessionStreams
   lastUsed: number
 }
 
 const SWEEP = 30_000
 
-/** Creates the legacy side of the HTTP listener. */
-export function legacyHttp(ports: ListenerPorts): LegacyHttp {
-  return new SessionHttp(ports)
+/**
+ * Creates the legacy side of the HTTP listener.
+ *
+ * @param listeners counts the streams that clients open by GET
+ */
+export function legacyHttp(ports: ListenerPorts, listeners: StreamCount): LegacyHttp {
+  return new SessionHttp(ports, listeners)
 }
 
 class SessionHttp implements LegacyHttp {
   readonly #ports: ListenerPorts
   readonly #sessions = new Map<string, Kept>()
+  readonly #listeners: StreamCount
   #cancelSweep: (() => void) | undefined
 
-  constructor(ports: ListenerPorts) {
+  constructor(ports: ListenerPorts, listeners: StreamCount) {
     this.#ports = ports
+    this.#listeners = listeners
   }
 
   get sessions(): number {
@@ -49,13 +66,47 @@ class SessionHttp implements LegacyHttp {
     if (message.kind === 'request' && message.method === 'initialize') return this.#open(post, message)
     const kept = this.#sessionOf(post)
     if (message.kind === 'request') return this.#carryOut(post, kept, message)
-    if (message.kind === 'notification') kept.session.notify(message)
+    take(kept.session, message)
     post.response.writeHead(202).end()
+  }
+
+  async batch(post: Post, text: string): Promise<void> {
+    const kept = this.#sessionOf(post)
+    if (kept.session.version !== BATCH_VERSION)
+      throw new GatewayError('INVALID_REQUEST', `Invalid request: ${kept.session.version} has no batches`)
+    const messages = readBatch(text, { maxDepth: this.#ports.settings.limits.depth })
+    const stream = kept.streams.answer(post.response, post.accept)
+    const out = outletOf(post, stream)
+    const responses = await carryOutBatch(messages, {
+      request: (message) => kept.session.handle(message, out),
+      other: (message) => take(kept.session, message),
+    })
+    kept.lastUsed = this.#ports.clock.now()
+    if (responses.length === 0) post.response.writeHead(202).end()
+    else stream.end(`[${responses.join(',')}]`)
+  }
+
+  get(post: Post): void {
+    const kept = this.#sessionOf(post)
+    if (!post.accept.events)
+      throw new GatewayError('NOT_ACCEPTABLE', 'Accept must list text/event-stream for a GET')
+    const { principal } = post
+    // Whoever says nothing of themselves is told apart by their session.
+    const leave = this.#listeners.enter(principal.anonymous ? kept.session.id : principal.id)
+    post.response.on('close', leave)
+    const lastEventId = headerReader(post.request)('last-event-id')
+    if (lastEventId === undefined) kept.streams.listen(post.response)
+    else kept.streams.resume(post.response, lastEventId)
+    kept.session.listening(true)
   }
 
   delete(post: Post): void {
     this.#end(this.#sessionOf(post), new GatewayError('CANCELLED', 'The client ended the session'))
     post.response.writeHead(200).end()
+  }
+
+  drain(): void {
+    for (const { session } of this.#sessions.values()) session.drain()
   }
 
   close(reason: GatewayError): void {
@@ -64,16 +115,35 @@ class SessionHttp implements LegacyHttp {
   }
 
   async #open(post: Post, message: RequestMessage): Promise<void> {
-    const { clock, settings } = this.#ports
+    const { settings, clock } = this.#ports
     if (this.#sessions.size >= settings.limits.sessions) {
       throw new GatewayError('TOO_MANY', 'Too many sessions are open', { retryAfterMs: 5000 })
     }
-    const { principal, route } = post
-    const owner = { id: randomUUID(), principal, route, transport: 'http' as const }
-    const { session, replyText } = await openSession(message, owner, this.#ports)
-    this.#sessions.set(session.id, { session, lastUsed: clock.now() })
+    const streams = createSessionStreams({ clock, queue: settings.limits.queue })
+    const opening = {
+      id: randomUUID(),
+      principal: post.principal,
+      route: post.route,
+      transport: 'http' as const,
+      push: (text: string) => streams.push(text),
+    }
+    const { session, replyText } = await openSession(message, opening, this.#ports)
+    streams.speak(session.version)
+    this.#sessions.set(session.id, { session, streams, lastUsed: clock.now() })
     this.#cancelSweep ??= clock.after(SWEEP, () => this.#sweep())
-    this.#responderOf(post).end(200, replyText, { 'mcp-session-id': session.id })
+    if (post.response.destroyed) return
+    if (post.accept.json) {
+      return writeJson(post.response, replyText, { status: 200, headers: { 'mcp-session-id': session.id } })
+    }
+    post.response.setHeader('mcp-session-id', session.id)
+    streams.answer(post.response, post.accept).end(replyText)
+  }
+
+  async #carryOut(post: Post, kept: Kept, message: RequestMessage): Promise<void> {
+    const stream = kept.streams.answer(post.response, post.accept)
+    const text = await kept.session.handle(message, outletOf(post, stream))
+    kept.lastUsed = this.#ports.clock.now()
+    stream.end(text)
   }
 
   #sessionOf(post: Post): Kept {
@@ -87,37 +157,38 @@ class SessionHttp implements LegacyHttp {
     return kept
   }
 
-  async #carryOut(post: Post, kept: Kept, message: RequestMessage): Promise<void> {
-    const responder = this.#responderOf(post)
-    const out: Notifications = { send: (notification) => responder.event(notification.text) }
-    const text = await kept.session.handle(message, out)
-    kept.lastUsed = this.#ports.clock.now()
-    responder.end(200, text)
-  }
-
-  #responderOf(post: Post): Responder {
-    return createResponder(post.response, {
-      clock: this.#ports.clock,
-      accept: post.accept,
-      queue: this.#ports.settings.limits.queue,
-      // A legacy client that does not read loses its messages, never its call.
-      onOverflow: () => post.response.destroy(),
-    })
-  }
-
   #end(kept: Kept, reason: GatewayError): void {
     this.#sessions.delete(kept.session.id)
     kept.session.close(reason)
+    kept.streams.close()
   }
 
   #sweep(): void {
-    this.#cancelSweep = undefined
     const { clock, settings } = this.#ports
+    this.#cancelSweep = undefined
     const limit = clock.now() - settings.sessionIdle
     for (const kept of this.#sessions.values()) {
-      if (kept.lastUsed < limit && kept.session.inFlight === 0) this.#end(kept, gone())
+      const { session, streams } = kept
+      streams.prune()
+      if (streams.listeners > 0) continue
+      // Nobody would see what is told; the resources that were subscribed to stay so.
+      session.listening(false)
+      if (kept.lastUsed < limit && session.inFlight === 0) this.#end(kept, gone())
     }
     if (this.#sessions.size > 0) this.#cancelSweep = clock.after(SWEEP, () => this.#sweep())
+  }
+}
+
+function take(session: LegacySession, message: Exclude<Message, RequestMessage>): void {
+  if (message.kind === 'notification') session.notify(message)
+  else session.answer(message)
+}
+
+/** Input is asked for on the stream of the call, if the client takes one (2025-11-25, basic/transports). */
+function outletOf(post: Post, stream: CallStream): Outlet {
+  return {
+    send: (notification) => stream.event(notification.text),
+    ...(post.accept.events ? { write: (text: string) => void stream.event(text) } : {}),
   }
 }
 

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
-import { GatewayError } from '../../errors.ts'
+import type { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
-import { SSE_KEEP_ALIVE, encodeSse } from '../../protocol/sse.ts'
+import { encodeSse } from '../../protocol/sse.ts'
+import { type EventWriter, openEvents } from './event-writer.ts'
 
 /** Writes the answer of one POST: as JSON, or as an event stream as soon as something has to be said before the end. */
 export interface Responder {
@@ -31,9 +32,6 @@ export interface ResponderPorts {
   readonly onOverflow: (error: GatewayError) => void
 }
 
-/** Milliseconds of silence after which a stream says that it is alive. */
-const KEEP_ALIVE = 15_000
-
 /** Status and further headers of a JSON body. */
 export interface JsonHead {
   readonly status: number
@@ -59,11 +57,8 @@ export function createResponder(response: ServerResponse, ports: ResponderPorts)
 class PostResponder implements Responder {
   readonly #response: ServerResponse
   readonly #ports: ResponderPorts
-  #streaming = false
+  #stream: EventWriter | undefined
   #ended = false
-  #waiting = 0
-  #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
-  #cancelKeepAlive: (() => void) | undefined
 
   constructor(response: ServerResponse, ports: ResponderPorts) {
     this.#response = response
@@ -71,57 +66,22 @@ class PostResponder implements Responder {
   }
 
   event(text: string): Promise<void> | undefined {
-    const { accept, queue, onOverflow } = this.#ports
-    if (this.#ended || this.#response.destroyed || !accept.events) return undefined
-    if (!this.#streaming) this.#open()
-    if (this.#response.write(encodeSse(text))) return undefined
-    this.#waiting++
-    if (this.#waiting > queue)
-      onOverflow(new GatewayError('SLOW_CONSUMER', `The client left ${queue} messages unread`))
-    this.#drained ??= Promise.withResolvers<void>()
-    return this.#drained.promise
+    if (this.#ended || this.#response.destroyed || !this.#ports.accept.events) return undefined
+    return this.#open().write(encodeSse(text))
   }
 
   end(status: number, text: string, headers?: Readonly<Record<string, string>>): void {
     if (this.#ended) return
     this.#ended = true
-    this.#cancelKeepAlive?.()
     if (this.#response.destroyed) return
-    if (!this.#streaming && (this.#ports.accept.json || status !== 200)) {
+    if (this.#stream === undefined && (this.#ports.accept.json || status !== 200)) {
       return writeJson(this.#response, text, { status, headers })
     }
-    if (!this.#streaming) this.#open()
-    this.#cancelKeepAlive?.()
-    this.#response.end(encodeSse(text))
+    this.#open().end(encodeSse(text))
   }
 
-  #open(): void {
-    this.#streaming = true
-    this.#response.writeHead(200, {
-      'content-type': 'text/event-stream',
-      'cache-control': 'no-cache, no-transform',
-      // Reverse proxies such as nginx would hold events back (2026-07-28, basic/transports/streamable-http).
-      'x-accel-buffering': 'no',
-    })
-    this.#response.on('drain', () => this.#onDrain())
-    this.#response.on('close', () => {
-      this.#cancelKeepAlive?.()
-      this.#onDrain()
-    })
-    this.#keepAlive()
-  }
-
-  #onDrain(): void {
-    this.#waiting = 0
-    this.#drained?.resolve()
-    this.#drained = undefined
-  }
-
-  #keepAlive(): void {
-    this.#cancelKeepAlive = this.#ports.clock.after(KEEP_ALIVE, () => {
-      if (this.#ended || this.#response.destroyed) return
-      if (this.#drained === undefined) this.#response.write(SSE_KEEP_ALIVE)
-      this.#keepAlive()
-    })
+  #open(): EventWriter {
+    this.#stream ??= openEvents(this.#response, this.#ports)
+    return this.#stream
   }
 }

@@ -5,6 +5,7 @@ import { toRefusal } from '../../filters/rescue.ts'
 import type { Route } from '../../pipeline/call.ts'
 import { eraOf } from '../../protocol/ladder.ts'
 import { type BadMessage, errorText, parseMessage } from '../../protocol/message.ts'
+import { isBatch } from '../legacy/batch.ts'
 import { ANONYMOUS, type ListenerPorts } from '../ports.ts'
 import { readBody } from './body.ts'
 import { acceptableOf, headerReader, isJson } from './headers.ts'
@@ -12,6 +13,8 @@ import { type LegacyHttp, legacyHttp } from './legacy.ts'
 import { type ModernHttp, type Post, modernHttp } from './modern.ts'
 import { originCheck } from './origin.ts'
 import { writeJson } from './responder.ts'
+import { type SseHttp, sseHttp } from './sse.ts'
+import { createStreamCount } from './stream-count.ts'
 
 /** A bound HTTP listener. */
 export interface HttpListener {
@@ -60,7 +63,7 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     port: address.port,
     sessions: () => front.sessions,
     drain() {
-      front.draining = true
+      front.drain()
       server.close()
       server.closeIdleConnections()
     },
@@ -93,6 +96,7 @@ class Front {
   readonly #routes: ReadonlyMap<string, Route>
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
+  readonly #sse: SseHttp
 
   constructor(ports: ListenerPorts, isReady: Readiness) {
     this.#ports = ports
@@ -100,15 +104,24 @@ class Front {
     this.#checkOrigin = originCheck(ports.settings)
     this.#routes = routesOf(ports.backends)
     this.#modern = modernHttp(ports)
-    this.#legacy = legacyHttp(ports)
+    const listeners = createStreamCount(ports.settings.limits.streams)
+    this.#legacy = legacyHttp(ports, listeners)
+    this.#sse = sseHttp(ports, listeners)
   }
 
   get sessions(): number {
-    return this.#legacy.sessions
+    return this.#legacy.sessions + this.#sse.sessions
+  }
+
+  drain(): void {
+    this.draining = true
+    this.#legacy.drain()
+    this.#sse.drain()
   }
 
   close(reason: GatewayError): void {
     this.#legacy.close(reason)
+    this.#sse.close(reason)
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {
@@ -127,28 +140,44 @@ class Front {
     if (path === '/healthz') return plain(response, 200, 'ok')
     if (path === '/readyz')
       return this.#isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'not ready')
-    const route = this.#routes.get(path) ?? unknownRoute(path)
     const accept = acceptableOf(headers.accept)
-    const post: Post = { request, response, route, principal: ANONYMOUS, accept }
+    const exchange = { request, response, principal: ANONYMOUS, accept }
+    if (this.#isSse(path, exchange)) return
+    const post: Post = { ...exchange, route: this.#routes.get(path) ?? unknownRoute(path) }
     if (request.method === 'POST') {
       this.#checkPost(post)
       this.#post(post).catch((error: unknown) => this.#refuse(response, error, undefined))
       return
     }
-    if (request.method === 'DELETE' && headers['mcp-session-id'] !== undefined)
-      return this.#legacy.delete(post)
-    throw new GatewayError(
-      'METHOD_NOT_ALLOWED',
-      `${request.method ?? '?'} is not served here: POST JSON-RPC messages`,
-      {
-        headers: { allow: 'POST, DELETE' },
-      },
-    )
+    if (headers['mcp-session-id'] !== undefined) {
+      if (request.method === 'GET') return this.#legacy.get(post)
+      if (request.method === 'DELETE') return this.#legacy.delete(post)
+    }
+    throw methodNotAllowed(request, 'POST, DELETE')
+  }
+
+  /** Whether the exchange was one of the transport of 2024-11-05, and has been taken care of. */
+  #isSse(path: string, exchange: Omit<Post, 'route'>): boolean {
+    const { request, response } = exchange
+    const route = this.#sse.routeOf(path)
+    if (route !== undefined) {
+      if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
+      this.#sse.open({ ...exchange, route })
+      return true
+    }
+    if (!this.#sse.takesMessages(path)) return false
+    if (request.method !== 'POST') throw methodNotAllowed(request, 'POST')
+    if (!isJson(request.headers['content-type'])) throw notJson()
+    const post: Post = { ...exchange, route: { kind: 'aggregate' } }
+    readBody(request, this.#ports.settings.limits, this.#ports.clock)
+      .then((text) => this.#sse.message(post, text))
+      .catch((error: unknown) => this.#refuse(response, error, undefined))
+    return true
   }
 
   #checkPost(post: Post): void {
     if (!isJson(post.request.headers['content-type'])) {
-      throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json')
+      throw notJson()
     }
     if (!post.accept.json && !post.accept.events) {
       throw new GatewayError('NOT_ACCEPTABLE', 'Accept must list application/json and text/event-stream')
@@ -159,6 +188,9 @@ class Front {
     const { request } = post
     const { limits } = this.#ports.settings
     const text = await readBody(request, limits, this.#ports.clock)
+    // Only sessions of one legacy revision know batches; without a session it is no message at all.
+    if (isBatch(text) && request.headers['mcp-session-id'] !== undefined)
+      return this.#legacy.batch(post, text)
     const message = parseMessage(text, { maxDepth: limits.depth })
     if (message.kind === 'bad') return this.#refuse(post.response, badMessage(message), message.id)
     if (eraOf(message, headerReader(request)('mcp-protocol-version')) === 'legacy') {
@@ -198,6 +230,15 @@ function unknownRoute(path: string): Route {
   const backend = /^\/mcp\/([^/]+)$/.exec(path)?.[1]
   if (backend !== undefined) return { kind: 'backend', backend }
   throw new GatewayError('UNKNOWN_PATH', 'Nothing is served at this path: use /mcp or /mcp/<backend>')
+}
+
+function methodNotAllowed(request: IncomingMessage, allow: string): GatewayError {
+  const message = `${request.method ?? '?'} is not served here: POST JSON-RPC messages`
+  return new GatewayError('METHOD_NOT_ALLOWED', message, { headers: { allow } })
+}
+
+function notJson(): GatewayError {
+  return new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json')
 }
 
 function badMessage(message: BadMessage): GatewayError {

@@ -23,6 +23,7 @@ const OWNER = {
   principal: { id: 'p', anonymous: false },
   route: { kind: 'aggregate' },
   transport: 'http',
+  push: () => undefined,
 } as const
 const INFO = '{"name":"c","version":"1.0"}'
 const initialize = (version = '2025-06-18') =>
@@ -40,7 +41,7 @@ async function open(answers: Answerer = () => Promise.resolve(result('{}')), ver
     },
     clock: createFakeClock(),
     log: silentLog,
-    settings: {} as unknown as GatewaySettings,
+    settings: { limits: { parkTime: 600_000 } } as unknown as GatewaySettings,
     serverInfo: { name: 'gw', version: '1' },
     backends: [],
   }

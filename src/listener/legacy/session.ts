@@ -8,22 +8,36 @@ import {
   type Route,
   noNotifications,
 } from '../../pipeline/call.ts'
-import { member, rawOf, stringOf, valueOf } from '../../protocol/json.ts'
+import { member, rawOf, scanJson, stringOf, valueOf } from '../../protocol/json.ts'
 import {
+  type ErrorMessage,
   type NotificationMessage,
   type RequestMessage,
+  type ResultMessage,
   errorText,
   parseMessage,
 } from '../../protocol/message.ts'
 import { negotiateLegacyVersion } from '../../protocol/versions.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { type ClientCapabilities, readCapabilities } from './capabilities.ts'
+import { type ClientRequests, createClientRequests } from './client-requests.ts'
+import { type ShapeMemory, legacyErrorText } from './project.ts'
+import { InputFailure, type Outlet, withInput } from './rounds.ts'
 import { type SessionFacts, legacyReplyText, toModernRequest } from './translate.ts'
+import { type Watch, createWatch } from './watch.ts'
 
 /** Who opened a session, and where. */
 export interface SessionOwner {
   readonly principal: Principal
   readonly route: Route
   readonly transport: 'http' | 'stdio'
+}
+
+/** What opens a session. */
+export interface SessionOpening extends SessionOwner {
+  readonly id: string
+  /** Takes a message that belongs to no call to the client; may drop it where the client does not listen. */
+  readonly push: (text: string) => void
 }
 
 /** A legacy client between its `initialize` and its end: the adapter that makes modern calls of its messages. */
@@ -35,9 +49,15 @@ export interface LegacySession {
   /** Calls that are being carried out. */
   readonly inFlight: number
   /** Carries out a request and yields the text of the response. Never rejects. */
-  handle(message: RequestMessage, out: Notifications): Promise<string>
+  handle(message: RequestMessage, out: Outlet): Promise<string>
+  /** Takes an answer of the client to a request of the gateway; one that nothing waits for is ignored. */
+  answer(message: ResultMessage | ErrorMessage): void
+  /** Whether the client listens for messages that belong to no call. */
+  listening(on: boolean): void
   /** Takes a notification of the client; `notifications/cancelled` ends a call. */
   notify(message: NotificationMessage): void
+  /** Ends the subscriptions of the session, which would otherwise last as long as it. */
+  drain(): void
   /** Ends every call of the session. */
   close(reason: GatewayError): void
 }
@@ -58,14 +78,16 @@ const LOG_LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', '
  */
 export async function openSession(
   initialize: RequestMessage,
-  owner: SessionOwner & { readonly id: string },
+  opening: SessionOpening,
   ports: ListenerPorts,
 ): Promise<OpenedSession> {
-  const requested = stringOf(initialize.text, member(initialize.params, 'protocolVersion'))
-  const info = member(initialize.params, 'clientInfo')
-  const session = new ClientSession(owner, ports, {
-    version: negotiateLegacyVersion(requested),
-    clientInfo: info?.kind === 'object' ? rawOf(initialize.text, info) : undefined,
+  const { text, params } = initialize
+  const version = negotiateLegacyVersion(stringOf(text, member(params, 'protocolVersion')))
+  const info = member(params, 'clientInfo')
+  const session = new ClientSession(opening, ports, {
+    version,
+    clientInfo: info?.kind === 'object' ? rawOf(text, info) : undefined,
+    capabilities: capabilitiesOf(initialize, version),
   })
   const discovered = await session.discover(initialize)
   const result = {
@@ -86,6 +108,15 @@ interface Discovered {
 interface Negotiated {
   readonly version: string
   readonly clientInfo: string | undefined
+  readonly capabilities: ClientCapabilities
+}
+
+function capabilitiesOf(initialize: RequestMessage, version: string): ClientCapabilities {
+  const node = member(initialize.params, 'capabilities')
+  if (node?.kind !== 'object') return readCapabilities('', undefined, version)
+  const text = rawOf(initialize.text, node)
+  const root = scanJson(text, { maxDepth: Infinity })
+  return readCapabilities(text, root.kind === 'object' ? root : undefined, version)
 }
 
 class ClientSession implements LegacySession {
@@ -94,34 +125,50 @@ class ClientSession implements LegacySession {
   readonly version: string
   readonly #ports: ListenerPorts
   readonly #downstream: Downstream
+  readonly #capabilities: ClientCapabilities
+  readonly #requests: ClientRequests = createClientRequests()
+  readonly #watch: Watch
   /** Calls in flight, by raw id. */
   readonly #calls = new Map<string, AbortController>()
+  readonly #memory: ShapeMemory
   #facts: SessionFacts
 
-  constructor(owner: SessionOwner & { readonly id: string }, ports: ListenerPorts, negotiated: Negotiated) {
-    const { version, clientInfo } = negotiated
-    this.id = owner.id
-    this.owner = owner
+  constructor(opening: SessionOpening, ports: ListenerPorts, negotiated: Negotiated) {
+    const { version, clientInfo, capabilities } = negotiated
+    this.id = opening.id
+    this.owner = opening
     this.version = version
     this.#ports = ports
-    this.#downstream = { era: 'legacy', version, transport: owner.transport, session: owner.id }
-    this.#facts = { clientInfo, logLevel: undefined }
+    this.#downstream = { era: 'legacy', version, transport: opening.transport, session: opening.id }
+    this.#capabilities = capabilities
+    this.#memory = { version, wrapped: new Set() }
+    this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
+    this.#watch = createWatch({
+      answer: (message, signal, out) => this.#answer(message, signal, out),
+      push: opening.push,
+      clock: ports.clock,
+    })
   }
 
   get inFlight(): number {
     return this.#calls.size
   }
 
-  async handle(message: RequestMessage, out: Notifications): Promise<string> {
+  async handle(message: RequestMessage, out: Outlet): Promise<string> {
     try {
-      if (message.method === 'ping') return emptyResult(message)
-      if (message.method === 'logging/setLevel') return this.#setLevel(message)
-      if (message.method === 'initialize')
-        throw new GatewayError('INVALID_REQUEST', 'The session is initialized already')
-      return await this.#carryOut(message, out)
+      return await (this.#local(message) ?? this.#carryOut(message, out))
     } catch (error) {
+      if (error instanceof InputFailure) return failedInput(message, error)
       return errorText(rawOf(message.text, message.id), toRefusal(error, this.#ports.log).error)
     }
+  }
+
+  answer(message: ResultMessage | ErrorMessage): void {
+    this.#requests.answer(message)
+  }
+
+  listening(on: boolean): void {
+    this.#watch.listen(on)
   }
 
   notify(message: NotificationMessage): void {
@@ -132,7 +179,12 @@ class ClientSession implements LegacySession {
     this.#calls.get(rawOf(message.text, requestId))?.abort(reason)
   }
 
+  drain(): void {
+    this.#watch.close()
+  }
+
   close(reason: GatewayError): void {
+    this.#watch.close()
     this.#calls.forEach((controller) => controller.abort(reason))
   }
 
@@ -148,7 +200,49 @@ class ClientSession implements LegacySession {
     throw new GatewayError(isUnknown ? 'UNKNOWN_BACKEND' : 'INTERNAL', message)
   }
 
-  async #carryOut(message: RequestMessage, out: Notifications): Promise<string> {
+  /** The answer to what concerns the session itself; undefined for what is a call. */
+  #local(message: RequestMessage): string | Promise<string> | undefined {
+    switch (message.method) {
+      case 'ping':
+        return emptyResult(message)
+      case 'logging/setLevel':
+        return this.#setLevel(message)
+      case 'resources/subscribe':
+        return this.#subscribe(message)
+      case 'resources/unsubscribe':
+        this.#watch.unsubscribe(uriOf(message))
+        return emptyResult(message)
+      case 'subscriptions/listen':
+        // The stream of such a call would never end, and the session has its own.
+        throw new GatewayError('METHOD_NOT_FOUND', 'Method not found: subscriptions/listen')
+      case 'initialize':
+        throw new GatewayError('INVALID_REQUEST', 'The session is initialized already')
+      default:
+        return undefined
+    }
+  }
+
+  async #subscribe(message: RequestMessage): Promise<string> {
+    const uri = uriOf(message)
+    switch (await this.#watch.subscribe(uri)) {
+      case 'subscribed':
+        return emptyResult(message)
+      case 'unsupported':
+        throw new GatewayError('METHOD_NOT_FOUND', 'Method not found: resources/subscribe')
+      case 'too-many':
+        throw new GatewayError('TOO_MANY', 'The session subscribes to too many resources')
+      case 'refused': {
+        const error = {
+          code: RESOURCE_NOT_FOUND,
+          message: 'Nothing is told about this resource',
+          data: { uri },
+        }
+        return errorText(rawOf(message.text, message.id), error)
+      }
+    }
+  }
+
+  async #carryOut(message: RequestMessage, out: Outlet): Promise<string> {
     const id = rawOf(message.text, message.id)
     if (this.#calls.has(id)) {
       const problem = `A request with the id ${id.slice(0, 64)} is in flight already`
@@ -157,8 +251,32 @@ class ClientSession implements LegacySession {
     const controller = new AbortController()
     this.#calls.set(id, controller)
     try {
-      const outcome = await this.#answer(message, controller.signal, out)
-      return outcome.kind === 'refusal' ? errorText(id, outcome.error) : legacyReplyText(outcome, id)
+      const { signal } = controller
+      const ports = {
+        send: (next: RequestMessage) => this.#answer(next, signal, out),
+        requests: this.#requests,
+        capabilities: this.#capabilities,
+        version: this.version,
+        aggregate: this.owner.route.kind === 'aggregate',
+        clock: this.#ports.clock,
+        parkTime: this.#ports.settings.limits.parkTime,
+        signal,
+      }
+      const outcome = await withInput(message, ports, out)
+      if (outcome.kind === 'refusal') {
+        const { code, message: reason } = outcome.error
+        return legacyErrorText(
+          message.method,
+          { code, message: reason, raw: JSON.stringify(outcome.error) },
+          id,
+        )
+      }
+      return legacyReplyText(outcome, {
+        method: message.method,
+        subject: subjectOf(message),
+        id,
+        memory: this.#memory,
+      })
     } finally {
       this.#calls.delete(id)
     }
@@ -197,6 +315,34 @@ function readDiscovered(value: unknown): Discovered {
     instructions: typeof instructions === 'string' ? instructions : undefined,
   }
 }
+
+/** 2025-11-25, server/resources "Error Handling". */
+const RESOURCE_NOT_FOUND = -32002
+
+function uriOf(message: RequestMessage): string {
+  const uri = stringOf(message.text, member(message.params, 'uri'))
+  if (uri === undefined)
+    throw new GatewayError('INVALID_PARAMS', `${message.method} needs "params.uri", a string`)
+  return uri
+}
+
+/** The tool that is called, if one is. */
+function subjectOf(message: RequestMessage): string | undefined {
+  return message.method === 'tools/call' ? stringOf(message.text, member(message.params, 'name')) : undefined
+}
+
+/** A tool that cannot be used is a tool error, which a model can read; anything else fails with the client's own words. */
+function failedInput(message: RequestMessage, failure: InputFailure): string {
+  const id = rawOf(message.text, message.id)
+  if (message.method === 'tools/call') {
+    const result = { content: [{ type: 'text', text: failure.message }], isError: true }
+    return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`
+  }
+  const error = failure.clientError ?? JSON.stringify({ code: INTERNAL_ERROR, message: failure.message })
+  return `{"jsonrpc":"2.0","id":${id},"error":${error}}`
+}
+
+const INTERNAL_ERROR = -32603
 
 function emptyResult(message: RequestMessage): string {
   return `{"jsonrpc":"2.0","id":${rawOf(message.text, message.id)},"result":{}}`

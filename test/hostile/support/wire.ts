@@ -168,7 +168,8 @@ export function messagesOf(response: RawResponse): readonly string[] {
   if (response.headers['content-type'] !== 'text/event-stream')
     return response.body === '' ? [] : [response.body]
   return response.body.split('\n\n').flatMap((event) => {
-    const data = event.split('\n').filter((line) => line.startsWith('data: '))
+    const data = event.split('\n').filter((line) => line.startsWith('data: ') && line !== 'data: ')
+    // An event without data only gives the client something to resume from.
     return data.length === 0 ? [] : [data.map((line) => line.slice(6)).join('\n')]
   })
 }
