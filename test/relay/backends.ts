@@ -80,7 +80,7 @@ async function overStdio(server: GoodServer): Promise<RelayBackend> {
   }
 }
 
-/** The gateway's own ids are integers. */
+/** The id as it is written. */
 function idOf(text: string): string {
-  return String((JSON.parse(text) as { readonly id: unknown }).id)
+  return JSON.stringify((JSON.parse(text) as { readonly id: unknown }).id)
 }

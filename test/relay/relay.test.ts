@@ -116,7 +116,7 @@ function assertRequest(client: RelayClient, sent: string, received: string): voi
   const name = at(to, 'params', 'name')
   assert.equal(name && JSON.parse(written(name)), 'echo', `the backend's own name for ${client.tool}`)
   const own = at(to, 'id')
-  assert.match(own ? written(own) : '', /^\d+$/, 'an id of the gateway')
+  assert.match(own ? written(own) : '', /^(?:\d+|"c\d+")$/, 'an id of the gateway')
   const token = at(from, 'params', '_meta', 'progressToken')
   assert.deepEqual(
     at(to, 'params', '_meta', 'progressToken'),

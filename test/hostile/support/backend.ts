@@ -115,7 +115,7 @@ function readRequest(bytes: Buffer): { readonly received: Received; readonly len
       body,
       rpc: typeof rpc.method === 'string' ? rpc.method : '',
       // The gateway's own ids are integers.
-      id: /"id"\s*:\s*(\d+)/.exec(body)?.[1] ?? '',
+      id: /"id"\s*:\s*(\d+|"[^"]*")/.exec(body)?.[1] ?? '',
     },
     length,
   }
