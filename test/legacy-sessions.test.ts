@@ -7,6 +7,7 @@ import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { createFixtureServer } from './conformance/fixture/server.ts'
 import { serveHttp } from './conformance/fixture/http.ts'
 import { type House, gateway } from './language/house.ts'
+import { modernServer } from './language/http-backend.ts'
 import { fileScope } from './language/scope.ts'
 import { createSseParser, type SseEvent } from '../src/protocol/sse.ts'
 
@@ -75,15 +76,15 @@ interface Session {
   get(lastEventId?: string): Promise<{ readonly status: number; readonly events: Events }>
 }
 
-async function session(version = '2025-11-25'): Promise<Session> {
+async function session(version = '2025-11-25', url = new URL('/mcp/fix', house.url)): Promise<Session> {
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
     'mcp-protocol-version': version,
   }
-  const send = async (init: RequestInit, path = '/mcp/fix'): Promise<[Response, AbortController]> => {
+  const send = async (init: RequestInit, path = url.pathname): Promise<[Response, AbortController]> => {
     const abort = new AbortController()
-    return [await fetch(`${origin()}${path}`, { ...init, signal: abort.signal }), abort]
+    return [await fetch(new URL(path, url), { ...init, signal: abort.signal }), abort]
   }
   const post = async (body: unknown, path?: string) =>
     send({ method: 'POST', headers, body: JSON.stringify(body) }, path)
@@ -177,6 +178,26 @@ describe('a stream that breaks', () => {
     const first = await stream.next()
     assert.match(first.data, /elicitation/)
     await stream.cut()
+  })
+})
+
+describe('what belongs to no call', () => {
+  test('comes on exactly one of the streams that a client opens', async () => {
+    const backend = await modernServer(scope)
+    await using other = await gateway({ backends: { b: backend } })
+    const client = await session('2025-11-25', new URL('/mcp', other.url))
+    const streams = [(await client.get()).events, (await client.get()).events]
+    // A primer each.
+    for (const stream of streams) assert.equal((await stream.next()).data, '')
+    const messages = streams.map(message)
+    await backend.journal.until((seen) => seen.kind === 'request' && seen.method === 'subscriptions/listen')
+    await backend.setTools([{ name: 'another', does: 'echo' }])
+    assert.equal((await Promise.any(messages)).method, 'notifications/tools/list_changed')
+    // Whatever else was sent by now has arrived before this answer.
+    await client.post({ jsonrpc: '2.0', id: 1, method: 'ping' })
+    await Promise.all(streams.map((stream) => stream.cut()))
+    const outcomes = (await Promise.allSettled(messages)).map(({ status }) => status)
+    assert.deepEqual(outcomes.toSorted(), ['fulfilled', 'rejected'])
   })
 })
 
