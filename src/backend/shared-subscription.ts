@@ -58,6 +58,8 @@ export class SharedSubscription {
   /** True once the lists were said to be suspect since the last stream ended. */
   #suspected = false
   #wasAttached = false
+  /** Streams in a row that found their session gone soon after they were begun. */
+  #stale = 0
   #pause = FIRST_RETRY
   #cancelRetry: (() => void) | undefined
   #cancelShrink: (() => void) | undefined
@@ -86,7 +88,9 @@ export class SharedSubscription {
   attach(speaker: Speaker): void {
     this.#end()
     this.#speaker = speaker
-    this.#pause = FIRST_RETRY
+    // A backend that has forgotten every session by the time of its stream is not connected as fast as it can be.
+    if (this.#stale > 1) this.#retryLater()
+    else this.#pause = FIRST_RETRY
     // What was announced while nobody listened is lost. Lists are suspect at once, and again when the stream is there.
     if (this.#wasAttached) {
       this.#missed = true
@@ -199,15 +203,23 @@ export class SharedSubscription {
       this.#opening = undefined
       if (this.#current === undefined) this.#missedAndUnknown()
     }
-    if (error instanceof StaleSpeakerError) return this.#ports.onStale(speaker, error)
+    if (error instanceof StaleSpeakerError) {
+      this.#stale = this.#hasLived(stream) ? 1 : this.#stale + 1
+      return this.#ports.onStale(speaker, error)
+    }
     if (error !== undefined) this.#ports.onFailure(error)
-    if (this.#speaker === speaker) this.#retryLater(stream)
+    if (this.#speaker !== speaker) return
+    if (this.#hasLived(stream)) this.#pause = FIRST_RETRY
+    this.#retryLater()
   }
 
-  #retryLater(stream: Stream): void {
+  #hasLived({ begun, honoured }: Stream): boolean {
+    return this.#ports.clock.now() - begun > LAST_RETRY && honoured !== NOTHING
+  }
+
+  #retryLater(): void {
     if (this.isUnused || this.#cancelRetry !== undefined) return
     const { clock, random } = this.#ports
-    if (clock.now() - stream.begun > LAST_RETRY && stream.honoured !== NOTHING) this.#pause = FIRST_RETRY
     this.#cancelRetry = clock.after(this.#pause * (0.5 + random() / 2), () => {
       this.#cancelRetry = undefined
       this.#adjust()

@@ -232,6 +232,28 @@ describe('a stream that is lost', () => {
     assert.equal(streams.length, 1)
   })
 
+  test('because every session is gone at once is opened again with growing pauses', async () => {
+    const { clock, streams, stale, subscriptions, speaker, follow } = setUp()
+    follow('a', filter(['tools']))
+    const loseSession = async (): Promise<void> => {
+      streams.at(-1)?.end(new StaleSpeakerError('session', 'HTTP status 400'))
+      await settled()
+      subscriptions.detach()
+      subscriptions.attach(speaker)
+    }
+    subscriptions.attach(speaker)
+    await loseSession()
+    assert.equal(streams.length, 2, 'once may be an accident')
+    for (const [index, pause] of [500, 1000, 2000].entries()) {
+      await loseSession()
+      await clock.advance(pause - 1)
+      assert.equal(streams.length, index + 2, `after less than ${pause} ms`)
+      await clock.advance(1)
+      assert.equal(streams.length, index + 3, `after ${pause} ms`)
+    }
+    assert.equal(stale.length, 4)
+  })
+
   test('is opened without waiting any longer once the backend answers again', async () => {
     const { clock, streams, subscriptions, speaker, follow } = setUp()
     subscriptions.attach(speaker)
