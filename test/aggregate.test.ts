@@ -1,4 +1,4 @@
-// The aggregate beyond tools: prompts, resources, templates, completion, tasks, Apps and extensions.
+// The aggregate beyond tools: prompts, resources, templates, completion, Apps and extensions.
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
@@ -6,9 +6,9 @@ import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { type FixtureEra, serveHttp } from './conformance/fixture/http.ts'
 import { createFixtureServer } from './conformance/fixture/server.ts'
-import { type RawBackend, type Received, rawBackend, response } from './hostile/support/backend.ts'
+import type { RawBackend } from './hostile/support/backend.ts'
+import { ask, declaring, handwritten, seenBy } from './language/handwritten.ts'
 import { type House, gateway } from './language/house.ts'
-import type { RawAnswer, RawOptions } from './language/raw.ts'
 import { type Configured, type Scope, fileScope } from './language/scope.ts'
 import type { Arguments } from './language/stage.ts'
 
@@ -142,183 +142,8 @@ for (const generation of ['modern', 'v1'] as const) {
   })
 }
 
-const TASKS = 'io.modelcontextprotocol/tasks'
 const APPS = 'io.modelcontextprotocol/ui'
 const OWN = 'com.example/own'
-
-/** Results by method of a modern server that is written by hand. */
-type Answers = Readonly<Record<string, (params: Arguments) => object>>
-
-const modernResult = (members: object): string =>
-  `"result":${JSON.stringify({ resultType: 'complete', ttlMs: 60_000, cacheScope: 'public', ...members })}`
-
-const paramsOf = ({ body }: Received): Arguments =>
-  (JSON.parse(body) as { readonly params: Arguments }).params
-
-async function scripted(
-  scope: Scope,
-  extensions: object,
-  answers: Answers,
-): Promise<RawBackend & Configured> {
-  const capabilities = { tools: {}, resources: {}, completions: {}, extensions }
-  const known: Answers = {
-    'server/discover': () => ({ supportedVersions: ['2026-07-28'], capabilities }),
-    'tools/list': () => ({ tools: [] }),
-    'resources/list': () => ({ resources: [] }),
-    'resources/templates/list': () => ({ resourceTemplates: [] }),
-    'resources/read': ({ uri }) => ({
-      error: { code: -32602, message: 'Resource not found', data: { uri } },
-    }),
-    ...answers,
-  }
-  const server = await rawBackend((received, reply) => {
-    const found = known[received.rpc]?.(paramsOf(received))
-    if (found === undefined)
-      return reply.json(response(received.id, '"error":{"code":-32601,"message":"unknown"}'), { status: 404 })
-    const members = 'error' in found ? `"error":${JSON.stringify(found.error)}` : modernResult(found)
-    reply.json(response(received.id, members))
-  })
-  scope.after(() => server.stop())
-  return Object.assign(server, { settings: { url: server.url } })
-}
-
-const declaring = (...names: readonly string[]): Arguments => ({
-  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-  'io.modelcontextprotocol/clientCapabilities': {
-    extensions: Object.fromEntries(names.map((name) => [name, {}])),
-  },
-})
-
-/** A modern request with the header that its subject needs. */
-async function ask(
-  house: House,
-  method: string,
-  params: Arguments,
-  options: RawOptions = {},
-): Promise<RawAnswer> {
-  const subject = params['taskId'] ?? params['uri']
-  const headers = typeof subject === 'string' ? { 'mcp-name': subject } : {}
-  return house.raw.modern(method, params, { ...options, headers })
-}
-
-const seenBy = ({ received }: RawBackend, rpc: string): readonly Received[] =>
-  received.filter((one) => one.rpc === rpc)
-
-suite('tasks of a modern backend', () => {
-  const scope = fileScope()
-  const LINK = { type: 'resource_link', uri: 'x:1', name: 'n' }
-  const task = { taskId: 'task/1', status: 'working', createdAt: 'now', lastUpdatedAt: 'now', ttlMs: null }
-  const meta = declaring(TASKS)
-  let house: House
-  let worker: RawBackend
-  let taskId: string
-
-  before(async () => {
-    const resources = { 'resources/list': () => ({ resources: [{ uri: 'x:1', name: 'one' }] }) }
-    const tool = { name: 'work', inputSchema: { type: 'object' } }
-    const backend = await scripted(
-      scope,
-      { [TASKS]: {} },
-      {
-        ...resources,
-        'tools/list': () => ({ tools: [tool] }),
-        'tools/call': () => ({ ...task, resultType: 'task' }),
-        'tasks/get': (params) =>
-          params['taskId'] === 'task/1'
-            ? { ...task, resultType: 'task', status: 'completed', result: { content: [LINK] } }
-            : { error: { code: -32602, message: 'no such task' } },
-        'tasks/update': () => ({}),
-        'tasks/cancel': () => ({}),
-      },
-    )
-    worker = backend
-    house = await gateway({ backends: { other: await scripted(scope, {}, resources), worker: backend } })
-    scope.after(() => house.close())
-    const created = await ask(house, 'tools/call', { name: 'worker_work', arguments: {}, _meta: meta })
-    assert.equal(created.response.result?.['resultType'], 'task')
-    taskId = String(created.response.result?.['taskId'])
-  })
-
-  test('are announced to modern clients alone', async () => {
-    const extensionsOf = (answer: RawAnswer): unknown => {
-      const { capabilities } = answer.response.result as { capabilities: { extensions?: unknown } }
-      return capabilities.extensions
-    }
-    assert.deepEqual(extensionsOf(await ask(house, 'server/discover', {})), { [TASKS]: {} })
-    assert.equal(extensionsOf(await ask(house, 'server/discover', {}, { route: 'other' })), undefined)
-    const params = {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'old', version: '1' },
-    }
-    const opened = await house.raw.post({ jsonrpc: '2.0', id: 0, method: 'initialize', params })
-    assert.equal(extensionsOf(opened), undefined)
-  })
-
-  test('have an id that tells nobody anything and leads back, in body and header', async () => {
-    assert.ok(!taskId.includes('task') && taskId.length > 40)
-    const { response } = await ask(house, 'tasks/get', { taskId, _meta: meta })
-    assert.equal(response.result?.['taskId'], taskId)
-    assert.equal(response.result?.['resultType'], 'complete')
-    const sent = seenBy(worker, 'tasks/get').at(-1)
-    assert.ok(sent)
-    assert.equal(paramsOf(sent)['taskId'], 'task/1')
-    assert.equal(sent.headers['mcp-name'], 'task/1')
-  })
-
-  test('hold results whose URIs are those of the aggregate', async () => {
-    const read = async (route?: string): Promise<unknown> => {
-      const answer = await ask(
-        house,
-        'tasks/get',
-        { taskId, _meta: meta },
-        route === undefined ? {} : { route },
-      )
-      return answer.response.result?.['result']
-    }
-    assert.deepEqual(await read(), { content: [{ ...LINK, uri: 'x+worker:1' }] })
-    assert.deepEqual(await read('worker'), { content: [LINK] })
-  })
-
-  test('are updated and cancelled by it', async () => {
-    const inputResponses = { name: { action: 'accept' } }
-    for (const [method, more] of [
-      ['tasks/update', { inputResponses }],
-      ['tasks/cancel', {}],
-    ] as const) {
-      const { response } = await ask(house, method, { taskId, ...more, _meta: meta })
-      assert.equal(response.result?.['resultType'], 'complete')
-      const [sent] = seenBy(worker, method)
-      assert.ok(sent)
-      const { _meta, ...params } = paramsOf(sent)
-      assert.deepEqual(params, { taskId: 'task/1', ...more })
-    }
-  })
-
-  test('are not found under any other id, nor at another backend', async () => {
-    const before = seenBy(worker, 'tasks/get').length
-    for (const other of ['task/1', `${taskId}A`, taskId.slice(1)]) {
-      const { response } = await ask(house, 'tasks/get', { taskId: other, _meta: meta })
-      assert.equal(response.error?.code, -32602)
-    }
-    const elsewhere = await ask(house, 'tasks/get', { taskId, _meta: meta }, { route: 'other' })
-    assert.equal(elsewhere.response.error?.code, -32602)
-    assert.equal(seenBy(worker, 'tasks/get').length, before)
-  })
-
-  test('need the extension, and have no list', async () => {
-    const undeclared = await ask(house, 'tasks/get', { taskId })
-    assert.equal(undeclared.status, 400)
-    assert.equal(undeclared.response.error?.code, -32021)
-    assert.deepEqual(undeclared.response.error?.data?.['requiredCapabilities'], {
-      extensions: { [TASKS]: {} },
-    })
-    for (const method of ['tasks/list', 'tasks/result']) {
-      const answer = await ask(house, method, { taskId, _meta: meta }, { route: 'worker' })
-      assert.deepEqual([answer.status, answer.response.error?.code], [404, -32601])
-    }
-  })
-})
 
 suite('resources that nobody lists', () => {
   const scope = fileScope()
@@ -338,7 +163,7 @@ suite('resources that nobody lists', () => {
   let second: RawBackend
 
   before(async () => {
-    const a = await scripted(
+    const a = await handwritten(
       scope,
       { [APPS]: { mimeTypes: ['text/html'] } },
       {
@@ -346,7 +171,7 @@ suite('resources that nobody lists', () => {
         'resources/read': has('ui://view', 'ui://only'),
       },
     )
-    const b = await scripted(
+    const b = await handwritten(
       scope,
       { [APPS]: { mimeTypes: ['x/y'] }, [OWN]: {} },
       {
