@@ -2,9 +2,8 @@ import type { Downstream, HeaderLookup, Notifications, Principal, Reply } from '
 import type { OneTarget } from '../pipeline/target.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { Era } from '../protocol/versions.ts'
-import type { RequestMessage } from '../protocol/message.ts'
+import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
 import type { Implementation } from '../protocol/meta.ts'
-import type { NotificationMessage } from '../protocol/message.ts'
 import type { Change, SubscriptionFilter } from '../protocol/subscription.ts'
 
 /** One modern request for a backend. */

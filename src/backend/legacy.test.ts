@@ -19,6 +19,7 @@ import {
 } from '../../test/support/scripted-channel.ts'
 import type { BackendRequest } from './backend.ts'
 import { createLegacySpeaker } from './legacy.ts'
+import type { SpeakerPorts } from './ports.ts'
 import { StaleSpeakerError } from './speaker.ts'
 
 const LIVE = new AbortController().signal
@@ -40,13 +41,13 @@ function sending(text: string, over: Partial<BackendRequest> = {}): BackendReque
   }
 }
 
-function setUp(script: Script, transport: 'http' | 'stdio' = 'http') {
+function setUp(script: Script, transport: 'http' | 'stdio' = 'http', onChange?: SpeakerPorts['onChange']) {
   const channel = scriptedChannel(script, transport)
   const session = {
     identity: identity({ era: 'legacy', capabilities: { tools: { listChanged: true } } }),
     headers: HEADERS,
   }
-  return { channel, out: collect(), speaker: createLegacySpeaker(channel, session, speakerPorts()) }
+  return { channel, out: collect(), speaker: createLegacySpeaker(channel, session, speakerPorts(onChange)) }
 }
 
 const call = (meta: string): string =>
@@ -160,34 +161,43 @@ describe('what a legacy backend says in between', () => {
     assert.deepEqual(channel.notified[0]?.headers, HEADERS)
   })
 
-  test('about lists is heard on every stream once it is watched', async () => {
-    const changed: string[] = []
-    const { channel, speaker } = setUp((_method, exchange) => answer(exchange, {}))
+  test('about lists and resources is heard on every stream', async () => {
+    const heard: string[] = []
+    const { channel, speaker } = setUp(
+      (_method, exchange) => answer(exchange, {}),
+      'http',
+      ({ method }) => heard.push(method),
+    )
     channel.onListen = (onMessage) => {
       onMessage(notificationOf('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'))
       onMessage(requestOf('{"jsonrpc":"2.0","id":9,"method":"ping"}'))
       onMessage(result({}))
       return Promise.resolve()
     }
-    speaker.onMessage(notificationOf('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'))
-    await speaker.watch((kind) => changed.push(kind), LIVE)
     speaker.onMessage(notificationOf('{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}'))
-    assert.deepEqual(changed, ['tools', 'prompts'])
+    await speaker.follow(() => undefined, LIVE)
+    assert.deepEqual(heard, ['notifications/prompts/list_changed', 'notifications/tools/list_changed'])
     assert.deepEqual(
       channel.notified.map(({ text }) => text),
       ['{"jsonrpc":"2.0","id":9,"result":{}}'],
     )
   })
 
-  test('is not missed where the backend offers no GET stream', async () => {
+  test('is waited for where the backend offers no GET stream, unless its session is gone', async () => {
     const { channel, speaker } = setUp((_method, exchange) => answer(exchange, {}))
-    channel.onListen = () => fail({ kind: 'status', status: 405, body: '' })
-    await speaker.watch(() => undefined, LIVE)
+    channel.onListen = () => fail({ kind: 'status', status: 404, body: '' })
+    const opened = Promise.withResolvers<void>()
+    const leaving = new AbortController()
+    const following = speaker.follow(opened.resolve, leaving.signal)
+    await opened.promise
+    assert.deepEqual(channel.methods, ['ping'])
+    leaving.abort(new Error('left'))
+    await assert.rejects(following, /left/)
     channel.onListen = () => fail({ kind: 'broken', reason: 'lost' })
-    await assert.rejects(
-      speaker.watch(() => undefined, LIVE),
-      /lost/,
-    )
+    await assert.rejects(speaker.follow(opened.resolve, LIVE), /lost/)
+    channel.onListen = () => fail({ kind: 'status', status: 404, body: '' })
+    channel.script = () => fail({ kind: 'status', status: 404, body: '' })
+    await assert.rejects(speaker.follow(opened.resolve, LIVE), StaleSpeakerError)
   })
 })
 

@@ -1,7 +1,6 @@
 import type { Clock } from '../pipeline/clock.ts'
 import type { NotificationMessage } from '../protocol/message.ts'
-import { CHANGING_LISTS, type Change, changeOf } from '../protocol/subscription.ts'
-import type { SubscriptionFilter } from '../protocol/subscription.ts'
+import { CHANGING_LISTS, type Change, type SubscriptionFilter, changeOf } from '../protocol/subscription.ts'
 import type { BackendSubscription, Subscriber } from './backend.ts'
 import { SharedSubscription } from './shared-subscription.ts'
 import type { Speaker, StaleSpeakerError } from './speaker.ts'

@@ -1,6 +1,5 @@
-import { member, rawOf, stringOf, valueOf } from './json.ts'
+import { member, stringOf, valueOf } from './json.ts'
 import { type NotificationMessage, type RequestMessage, parseMessage } from './message.ts'
-import { META } from './meta.ts'
 import type { ListKind } from './methods.ts'
 
 /** A list whose changes are announced. Templates have no announcement of their own: they change with resources. */
@@ -24,14 +23,14 @@ export const CHANGING_LISTS: readonly ChangingList[] = ['tools', 'prompts', 'res
 export const NOTHING: SubscriptionFilter = { lists: [], resources: [] }
 
 /** The change notification of each list. */
-export const LIST_CHANGED: Readonly<Record<ChangingList, string>> = {
+const LIST_CHANGED: Readonly<Record<ChangingList, string>> = {
   tools: 'notifications/tools/list_changed',
   prompts: 'notifications/prompts/list_changed',
   resources: 'notifications/resources/list_changed',
 }
 
 /** Says that a resource that was subscribed to, or a sub-resource of it, changed. */
-export const RESOURCE_UPDATED = 'notifications/resources/updated'
+const RESOURCE_UPDATED = 'notifications/resources/updated'
 
 /** The first message of every subscription. */
 export const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged'
@@ -74,12 +73,6 @@ export function filterText(filter: SubscriptionFilter): string {
   const members = filter.lists.map((list) => `"${list}ListChanged":true`)
   if (filter.resources.length > 0) members.push(`"resourceSubscriptions":${JSON.stringify(filter.resources)}`)
   return `{${members.join(',')}}`
-}
-
-/** The raw id of the subscription that a notification belongs to; undefined where it names none. */
-export function subscriptionIdOf(notification: NotificationMessage): string | undefined {
-  const id = member(member(notification.params, '_meta'), META.subscriptionId)
-  return id === undefined ? undefined : rawOf(notification.text, id)
 }
 
 /** A change notification of the gateway's own, for what it cannot know to be unchanged. */

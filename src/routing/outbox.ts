@@ -55,7 +55,7 @@ function acknowledgement(honoured: SubscriptionFilter, id: string): Notification
 }
 
 /** The notification as one of that subscription: every message of it carries its id (2026-07-28, basic/patterns/subscriptions). */
-export function withSubscriptionId(notification: NotificationMessage, id: string): NotificationMessage {
+function withSubscriptionId(notification: NotificationMessage, id: string): NotificationMessage {
   const { root, params } = notification
   const fresh = `{"${META.subscriptionId}":${id}}`
   if (params === undefined) return edited(notification, editMembers(root, { params: `{"_meta":${fresh}}` }))
@@ -154,13 +154,16 @@ class SubscriptionOutbox implements Outbox {
     this.#bursts.set(list, { cancel, again: false })
   }
 
+  async #resume(ready: Promise<void>): Promise<void> {
+    await ready
+    this.#busy = false
+    this.#pump()
+  }
+
   #send(notification: NotificationMessage): void {
     const ready = this.#ports.out.send(notification)
     if (ready === undefined) return
     this.#busy = true
-    void ready.then(() => {
-      this.#busy = false
-      this.#pump()
-    })
+    void this.#resume(ready)
   }
 }

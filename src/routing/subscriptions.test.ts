@@ -10,6 +10,7 @@ import {
   requestOf,
   scriptedBackend,
   tool,
+  valueOfReply,
 } from '../../test/support/scripted.ts'
 import { GatewayError } from '../errors.ts'
 import type { Notifications, Route } from '../pipeline/call.ts'
@@ -253,7 +254,7 @@ describe('a subscription', () => {
     await settled()
     fanIn.drain()
     const reply = await one.ended
-    assert.deepEqual(JSON.parse(reply.text).result, {
+    assert.deepEqual(valueOfReply(reply), {
       resultType: 'complete',
       _meta: { 'io.modelcontextprotocol/subscriptionId': 'x' },
     })

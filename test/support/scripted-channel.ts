@@ -55,12 +55,16 @@ export function scriptedChannel(script: Script, transport: 'http' | 'stdio' = 'h
       channel.notified.push({ text, headers })
       return Promise.resolve()
     },
-    listen(_headers, { onMessage, onOpen }, signal) {
-      const ended = channel.onListen(onMessage, signal)
+    listen(_headers, handlers, signal) {
+      const ended = channel.onListen((message) => handlers.onMessage(message), signal)
       // A script that fails at once has refused the stream.
-      void Promise.race([ended, Promise.resolve()]).then(onOpen, () => undefined)
+      void Promise.race([ended, Promise.resolve()]).then(
+        () => handlers.onOpen(),
+        () => undefined,
+      )
       return ended
     },
+    openSse: () => fail({ kind: 'status', status: 405, body: '' }),
     deleteSession(headers) {
       channel.deleted.push(headers)
       return Promise.resolve()

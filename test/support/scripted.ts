@@ -120,7 +120,7 @@ export interface ScriptedBackend extends Backend {
 
 /** A modern backend that offers everything and lists nothing, until told otherwise. */
 export function scriptedBackend(name: string): ScriptedBackend {
-  const followers = new Set<{ filter: SubscriptionFilter } & Subscriber>()
+  const followers = new Set<{ filter: SubscriptionFilter; subscriber: Subscriber }>()
   const backend: ScriptedBackend = {
     name,
     sent: [],
@@ -152,10 +152,10 @@ export function scriptedBackend(name: string): ScriptedBackend {
     }),
     honours: (filter) => Promise.resolve(filter),
     get subscriptions() {
-      return [...followers].map(({ filter, context }) => ({ filter, context }))
+      return [...followers].map(({ filter, subscriber }) => ({ filter, context: subscriber.context }))
     },
-    subscribe(filter, { context, onChange }) {
-      const follower = { filter, context, onChange }
+    subscribe(filter, subscriber) {
+      const follower = { filter, subscriber }
       followers.add(follower)
       return { honoured: backend.honours(filter), close: () => void followers.delete(follower) }
     },
@@ -164,8 +164,8 @@ export function scriptedBackend(name: string): ScriptedBackend {
       const notification = typeof list === 'object' ? list : changeNotification({ kind: 'list', list })
       const change = changeOf(notification)
       if (change === undefined) throw new TypeError(`announces nothing: ${notification.text}`)
-      for (const { filter, onChange } of followers)
-        if (asksFor(filter, change)) onChange(change, notification)
+      for (const { filter, subscriber } of followers)
+        if (asksFor(filter, change)) subscriber.onChange(change, notification)
     },
     get listeners() {
       return followers.size
