@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type LoadProcess, startLoadProcess } from './load-process.ts'
+import { measureMemory } from './memory.ts'
 import { type Options, parseOptions } from './options.ts'
 import { type Bench, loadProxies, log, type Measured, prepare } from './prepare.ts'
 import { canPin, launchUntilReady } from './processes.ts'
@@ -90,4 +91,5 @@ const main = async (): Promise<number> => {
   }
 }
 
-process.exitCode = await main()
+const [scenario, ...rest] = process.argv.slice(2)
+process.exitCode = scenario === 'memory' ? await measureMemory(rest) : await main()

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 
 const USAGE =
-  'usage: npm run bench -- small-call [--json] [--check] [--rounds N] [--seconds S] [--connections N] [--only a,b]'
+  'usage: npm run bench -- small-call [--json] [--check] [--rounds N] [--seconds S] [--connections N] [--only a,b]\n' +
+  '       npm run bench -- memory [--json] [--count N]'
 
 /** What the command line asks for. */
 export interface Options {
