@@ -1,9 +1,11 @@
 import type { StdioBackendConfig } from '../config/types.ts'
 import type { Clock } from '../pipeline/clock.ts'
-import type { Channel } from './channel.ts'
+import type { Message } from '../protocol/message.ts'
+import { ChannelError, type ChannelEvents } from './channel.ts'
 import { initializeLegacy } from './detect.ts'
+import type { HttpChannel } from './http/channel.ts'
 import type { LegacySpeaker } from './legacy.ts'
-import type { BackendPorts, SpeakerPorts } from './ports.ts'
+import type { BackendPorts, SessionClient, SpeakerPorts } from './ports.ts'
 import type { Connect } from './sessions.ts'
 import { openStdioChannel } from './stdio/channel.ts'
 
@@ -14,28 +16,110 @@ const STREAM_PATIENCE = 1000
 const FIRST_PAUSE = 500
 const LAST_PAUSE = 30_000
 
-/** Opens sessions over HTTP: many in one channel. */
-export function connectHttp(channel: Channel, session: SpeakerPorts, clock: Clock): Connect {
-  return async (client, _onEnd, signal) => {
-    const speaker = await initializeLegacy(channel, { ...session, client }, signal)
-    const closing = new AbortController()
-    const { elicitation, sampling, roots } = client.capabilities
-    // Only there is something to be missed: many servers ask on this stream, whatever call they ask for.
-    if (elicitation !== undefined || sampling !== undefined || roots !== undefined) {
-      const opened = Promise.withResolvers<void>()
-      void keepStream(speaker, { clock, opened: opened.resolve, signal: closing.signal })
-      const cancel = clock.after(STREAM_PATIENCE, opened.resolve)
-      await opened.promise
-      cancel()
+/** Opens a legacy session, in whichever of the two transports over HTTP the server has. */
+export type InitializeHttp = (
+  ports: SpeakerPorts,
+  events: ChannelEvents,
+  signal: AbortSignal,
+) => Promise<LegacySpeaker>
+
+/** What servers that only have HTTP+SSE answer to a POST (2025-11-25, basic/transports "Backwards Compatibility"). */
+const NOT_STREAMABLE: ReadonlySet<number> = new Set([400, 404, 405])
+
+/** Tries Streamable HTTP first, and remembers where the other transport worked. */
+export function initializeOverHttp(channel: HttpChannel): InitializeHttp {
+  let isSse = false
+  return async (ports, events, signal) => {
+    if (!isSse) {
+      try {
+        return await initializeLegacy(channel, ports, signal)
+      } catch (error) {
+        if (!isNotStreamable(error)) throw error
+        return await overSse(error)
+      }
     }
+    try {
+      return await overSse(undefined)
+    } catch (error) {
+      isSse = false
+      throw error
+    }
+
+    async function overSse(first: unknown): Promise<LegacySpeaker> {
+      const session = await openSse(channel, { ports, events, signal }, first)
+      isSse = true
+      return session
+    }
+  }
+}
+
+interface SseSession {
+  readonly ports: SpeakerPorts
+  readonly events: ChannelEvents
+  readonly signal: AbortSignal
+}
+
+/** @param first why the other transport did not work: told where this one does not either */
+async function openSse(
+  channel: HttpChannel,
+  { ports, events, signal }: SseSession,
+  first: unknown,
+): Promise<LegacySpeaker> {
+  const sse = await channel.openSse(events, signal).catch((error: unknown) => {
+    throw isNotStreamable(error) && first !== undefined ? first : error
+  })
+  try {
+    return await initializeLegacy(sse, ports, signal)
+  } catch (error) {
+    await sse.close()
+    throw error
+  }
+}
+
+function isNotStreamable(error: unknown): boolean {
+  if (!(error instanceof ChannelError)) return false
+  return error.failure.kind === 'status' && NOT_STREAMABLE.has(error.failure.status)
+}
+
+/** Opens sessions over HTTP: many in one channel. */
+export function connectHttp(initialize: InitializeHttp, session: SpeakerPorts, clock: Clock): Connect {
+  return async (client, onEnd, signal) => {
+    const now: { speaker?: LegacySpeaker } = {}
+    const events: ChannelEvents = { onMessage: (message) => takeStray(message, now.speaker), onEnd }
+    const speaker = await initialize({ ...session, client }, events, signal)
+    now.speaker = speaker
+    const opened = await listenTo(speaker, client, clock)
     return {
       speaker,
       close: () => {
-        closing.abort(new Error('closed'))
+        opened.abort(new Error('closed'))
         return speaker.close()
       },
     }
   }
+}
+
+/** Keeps the GET stream of a session open, and waits a moment for it. Aborting ends it. */
+async function listenTo(
+  speaker: LegacySpeaker,
+  { capabilities }: SessionClient,
+  clock: Clock,
+): Promise<AbortController> {
+  const closing = new AbortController()
+  const { elicitation, sampling, roots } = capabilities
+  // Only there is something to be missed: many servers ask on this stream, whatever call they ask for.
+  if (elicitation === undefined && sampling === undefined && roots === undefined) return closing
+  const opened = Promise.withResolvers<void>()
+  void keepStream(speaker, { clock, opened: opened.resolve, signal: closing.signal })
+  const cancel = clock.after(STREAM_PATIENCE, opened.resolve)
+  await opened.promise
+  cancel()
+  return closing
+}
+
+function takeStray(message: Message, speaker: LegacySpeaker | undefined): void {
+  if (message.kind === 'notification') speaker?.onMessage(message)
+  else if (message.kind === 'request') speaker?.onStray(message)
 }
 
 /** Opens processes, one for each session. */
@@ -47,10 +131,7 @@ export function connectStdio(
   return async (client, onEnd, signal) => {
     let speaker: LegacySpeaker | undefined
     const channel = await openStdioChannel(config, ports, {
-      onMessage: (message) => {
-        if (message.kind === 'notification') speaker?.onMessage(message)
-        else if (message.kind === 'request') speaker?.onStray(message)
-      },
+      onMessage: (message) => takeStray(message, speaker),
       onEnd,
     })
     try {

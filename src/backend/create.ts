@@ -1,12 +1,13 @@
 import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../config/types.ts'
 import { fetchList } from './list.ts'
 import type { Backend, BackendStatus } from './backend.ts'
+import type { ChannelEvents } from './channel.ts'
 import { createHttpChannel } from './http/channel.ts'
 import { isLegacy } from './legacy.ts'
 import { createLegacyCalls } from './legacy-backend.ts'
 import { type Link, createLink } from './link.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
-import { connectHttp, connectStdio } from './connect.ts'
+import { connectHttp, connectStdio, initializeOverHttp } from './connect.ts'
 import type { Connect } from './sessions.ts'
 import { createStdioSupervisor } from './stdio/supervisor.ts'
 
@@ -64,13 +65,25 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     clock: ports.clock,
     maxReplyBytes: ports.limits.reply,
     maxDepth: ports.limits.depth,
+    log: ports.log,
+    queue: ports.limits.queue,
+    backend: config.name,
     userAgent: `${ports.clientInfo.name}/${ports.clientInfo.version}`,
   })
-  const link = createLink(config, () => Promise.resolve(channel), ports)
+  const initialize = initializeOverHttp(channel)
+  const events: ChannelEvents = {
+    onMessage: (message) => link.onMessage(message),
+    onEnd: (reason) => link.onEnd(reason),
+  }
+  const link: Link = createLink(
+    { ...config, initialize: (_channel, own, signal) => initialize(own, events, signal) },
+    () => Promise.resolve(channel),
+    ports,
+  )
   return {
     link,
     restarts: () => link.state.reconnects,
-    connect: connectHttp(channel, sessionPorts(config, ports, link), ports.clock),
+    connect: connectHttp(initialize, sessionPorts(config, ports, link), ports.clock),
     close: () => channel.close(),
   }
 }

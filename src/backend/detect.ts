@@ -128,6 +128,10 @@ export async function initializeLegacy(
   })
   const { message } = answer
   if (message.kind === 'error') {
+    // Said without the id of the request: nobody looked at it, the status is the news.
+    const { status } = answer
+    if (message.id === undefined && status >= 400)
+      throw new ChannelError({ kind: 'status', status, body: '' })
     const reason = `refused initialize with error ${message.code}: ${message.message.slice(0, 200)}`
     throw new ChannelError({ kind: 'protocol', reason })
   }

@@ -24,7 +24,7 @@ import { GatewayError } from '../errors.ts'
 import type { Downstream, Principal, Reply } from '../pipeline/call.ts'
 import type { BackendRequest } from './backend.ts'
 import type { Exchange } from './channel.ts'
-import { connectHttp } from './connect.ts'
+import { connectHttp, initializeOverHttp } from './connect.ts'
 import { createLegacySpeaker } from './legacy.ts'
 import { type LegacyCalls, createLegacyCalls } from './legacy-backend.ts'
 
@@ -77,7 +77,11 @@ function desk(tool: Script, over: Partial<BackendConfig> = {}): Desk {
   channel.onListen = () => fail({ kind: 'status', status: 405, body: '' })
   const ports = backendPorts(clock)
   const config = { ...CONFIG, ...over } as BackendConfig
-  const calls = createLegacyCalls(config, connectHttp(channel, speakerPorts(), clock), ports)
+  const calls = createLegacyCalls(
+    config,
+    connectHttp(initializeOverHttp(channel), speakerPorts(), clock),
+    ports,
+  )
   const identity = { era: 'legacy', version: '2025-11-25', serverInfo: undefined, capabilities: {} } as const
   const session = {
     identity: { ...identity, instructions: undefined },

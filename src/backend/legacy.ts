@@ -225,6 +225,8 @@ class SessionSpeaker implements LegacySpeaker {
   }
 
   async close(): Promise<void> {
+    // The event stream is the session.
+    if (this.#channel.transport === 'sse') await this.#channel.close()
     if (isHttp(this.#channel) && this.#headers['mcp-session-id'] !== undefined)
       await this.#channel.deleteSession(this.#headers)
   }

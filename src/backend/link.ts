@@ -20,6 +20,8 @@ export interface LinkConfig {
   readonly era: EraSetting
   /** Milliseconds for connecting. */
   readonly timeout: number
+  /** Opens a legacy session where there is more than one way to. */
+  readonly initialize?: typeof initializeLegacy
 }
 
 /** Hands out the channel of the moment; a new one where the old one ended. */
@@ -223,7 +225,8 @@ class BackendLink implements Link {
   async #establish(signal: AbortSignal): Promise<Speaker> {
     const channel = await this.#openChannel()
     const setting = this.#config.era === 'auto' ? (this.#state.verdict?.era ?? 'auto') : this.#config.era
-    if (setting === 'legacy') return initializeLegacy(channel, this.#speakerPorts, signal)
+    const initialize = this.#config.initialize ?? initializeLegacy
+    if (setting === 'legacy') return initialize(channel, this.#speakerPorts, signal)
     const verdict = await this.#probe(channel, signal)
     if (verdict.era === 'modern') return createModernSpeaker(channel, verdict.identity, this.#speakerPorts)
     if (this.#config.era === 'modern') {
@@ -232,7 +235,7 @@ class BackendLink implements Link {
     // Remembered before it is confirmed: the probe may have ended the process of a legacy server, and the next
     // process must not be probed to death as well.
     this.#state = { ...this.#state, verdict: { era: 'legacy', since: this.#ports.clock.wallTime() } }
-    return initializeLegacy(await this.#openChannel(), this.#speakerPorts, signal)
+    return initialize(await this.#openChannel(), this.#speakerPorts, signal)
   }
 
   async #probe(channel: Channel, signal: AbortSignal): ReturnType<typeof probeEra> {

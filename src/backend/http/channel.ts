@@ -1,9 +1,12 @@
 import { Pool } from 'undici'
 import type { HttpBackendConfig } from '../../config/types.ts'
 import type { Clock } from '../../pipeline/clock.ts'
-import type { Message } from '../../protocol/message.ts'
-import { type Answer, type Channel, ChannelError, type Exchange } from '../channel.ts'
-import { type HttpDispatch, exchangeOverHttp } from './exchange.ts'
+import type { Log } from '../../pipeline/log.ts'
+import { type Message, parseMessage } from '../../protocol/message.ts'
+import type { SseEvent } from '../../protocol/sse.ts'
+import { type Answer, type Channel, ChannelError, type ChannelEvents, type Exchange } from '../channel.ts'
+import { type HttpDispatch, type HttpRequestOptions, exchangeOverHttp } from './exchange.ts'
+import { openSseChannel } from './sse-channel.ts'
 import { readEventStream } from './stream.ts'
 
 /** What an HTTP channel needs from outside. */
@@ -13,6 +16,11 @@ export interface HttpChannelPorts {
   readonly maxReplyBytes: number
   /** Deepest nesting of JSON in a message. */
   readonly maxDepth: number
+  readonly log: Log
+  /** Notifications that may wait per exchange of an event stream that all exchanges share. */
+  readonly queue: number
+  /** The backend's name, for the log. */
+  readonly backend: string
   /** Value of `User-Agent`. */
   readonly userAgent: string
 }
@@ -37,6 +45,12 @@ export interface HttpChannel extends Channel {
     handlers: StreamHandlers,
     signal: AbortSignal,
   ): Promise<void>
+  /**
+   * Opens a session of the HTTP+SSE transport (2024-11-05, basic/transports) at the same URL.
+   *
+   * @throws ChannelError, or the reason of the signal
+   */
+  openSse(events: ChannelEvents, signal: AbortSignal): Promise<Channel>
   /** Ends a legacy session; a failure does not matter. */
   deleteSession(headers: Readonly<Record<string, string>>): Promise<void>
 }
@@ -46,6 +60,60 @@ const DELETE_TIMEOUT = 2000
 
 /** Opens the connection pool of one backend. Nothing is sent yet. */
 export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelPorts): HttpChannel {
+  const { url, dispatch, dispatchAside, headersOf, close } = wireTo(config, ports)
+  return {
+    transport: 'http',
+    exchange: (exchange: Exchange): Promise<Answer> =>
+      exchangeOverHttp(exchange, {
+        ...ports,
+        dispatch: exchange.patient === true ? dispatchAside : dispatch,
+        headers: headersOf(POST, exchange.headers),
+        resume(lastEventId, handler) {
+          const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
+          dispatchAside({ method: 'GET', headers }, handler)
+        },
+      }),
+    async notify(text, headers) {
+      const status = await sendOnly(dispatchAside, {
+        method: 'POST',
+        headers: headersOf(POST, headers),
+        body: text,
+      })
+      if (status >= 300) throw new ChannelError({ kind: 'status', status, body: '' })
+    },
+    listen: (headers, handlers, signal) =>
+      readEventStream({
+        dispatch: dispatchAside,
+        headers: headersOf(GET, headers),
+        onOpen: () => handlers.onOpen(),
+        onEvent: (event) => takeMessage(event, handlers),
+        signal,
+        maxReplyBytes: ports.maxReplyBytes,
+      }),
+    openSse: (events, signal) =>
+      openSseChannel(
+        {
+          ...ports,
+          url,
+          dispatch: dispatchAside,
+          getHeaders: headersOf(GET, {}),
+          post: (at, text) =>
+            sendOnly(dispatchAside, { method: 'POST', path: at, headers: headersOf(POST, {}), body: text }),
+        },
+        events,
+        signal,
+      ),
+    deleteSession: (headers) =>
+      withinTime(sendOnly(dispatchAside, { method: 'DELETE', headers: headersOf([], headers) }), ports.clock),
+    close,
+  }
+}
+
+const POST = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
+const GET = ['accept', 'text/event-stream']
+
+/** The connections to one backend, and how requests are addressed. */
+function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const url = new URL(config.url)
   // HTTP/2 stays off: its GOAWAY handling in undici 8 has lost requests in flight (nodejs/undici#5468).
   const pool = new Pool(url.origin, { connections: config.connections, allowH2: false, pipelining: 1 })
@@ -54,8 +122,6 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
   const side = new Pool(url.origin, { connections: null, allowH2: false, pipelining: 1 })
   const own = Object.entries(config.headers).flat()
   const path = `${url.pathname}${url.search}`
-  const post = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
-  const get = ['accept', 'text/event-stream']
   const common = ['user-agent', ports.userAgent, ...own]
   const through =
     (connections: Pool): HttpDispatch =>
@@ -72,40 +138,16 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
     }
     return headers
   }
-  return {
-    transport: 'http',
-    exchange: (exchange: Exchange): Promise<Answer> =>
-      exchangeOverHttp(exchange, {
-        ...ports,
-        dispatch: exchange.patient === true ? dispatchAside : dispatch,
-        headers: headersOf(post, exchange.headers),
-        resume(lastEventId, handler) {
-          const headers = headersOf(get, { ...exchange.headers, 'last-event-id': lastEventId })
-          dispatchAside({ method: 'GET', headers }, handler)
-        },
-      }),
-    async notify(text, headers) {
-      const status = await sendOnly(dispatchAside, {
-        method: 'POST',
-        headers: headersOf(post, headers),
-        body: text,
-      })
-      if (status >= 300) throw new ChannelError({ kind: 'status', status, body: '' })
-    },
-    listen: (headers, handlers, signal) =>
-      readEventStream({
-        dispatch: dispatchAside,
-        headers: headersOf(get, headers),
-        ...handlers,
-        signal,
-        maxReplyBytes: ports.maxReplyBytes,
-      }),
-    deleteSession: (headers) =>
-      withinTime(sendOnly(dispatchAside, { method: 'DELETE', headers: headersOf([], headers) }), ports.clock),
-    async close() {
-      await Promise.all([pool.destroy(), side.destroy()])
-    },
+  const close = async (): Promise<void> => {
+    await Promise.all([pool.destroy(), side.destroy()])
   }
+  return { url, dispatch, dispatchAside, headersOf, close }
+}
+
+function takeMessage(event: SseEvent, handlers: StreamHandlers): void {
+  if (event.data === '' || (event.event !== 'message' && event.event !== '')) return
+  const message = parseMessage(event.data)
+  if (message.kind !== 'bad') handlers.onMessage(message)
 }
 
 /** Deleting is a courtesy: the server expires what nobody uses. */
@@ -117,10 +159,7 @@ async function withinTime(request: Promise<unknown>, clock: Clock): Promise<void
 }
 
 /** Sends a request whose answer has no body that matters and yields its status. */
-function sendOnly(
-  dispatch: HttpDispatch,
-  options: { readonly method: 'POST' | 'DELETE'; readonly headers: string[]; readonly body?: string },
-): Promise<number> {
+function sendOnly(dispatch: HttpDispatch, options: HttpRequestOptions): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   let status = 0
   let received = 0

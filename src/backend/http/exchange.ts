@@ -11,6 +11,8 @@ export interface HttpRequestOptions {
   readonly method: 'POST' | 'GET' | 'DELETE'
   readonly headers: string[]
   readonly body?: string
+  /** Path and query where they are not those of the backend's URL. */
+  readonly path?: string
 }
 
 /** Sends a request of ours through the pool of the backend. */

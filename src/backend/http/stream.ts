@@ -1,5 +1,4 @@
-import { type Message, parseMessage } from '../../protocol/message.ts'
-import { createSseParser } from '../../protocol/sse.ts'
+import { type SseEvent, createSseParser } from '../../protocol/sse.ts'
 import { ChannelError } from '../channel.ts'
 import type { HttpDispatch } from './exchange.ts'
 
@@ -7,7 +6,7 @@ import type { HttpDispatch } from './exchange.ts'
 export interface EventStreamRequest {
   readonly dispatch: HttpDispatch
   readonly headers: string[]
-  readonly onMessage: (message: Message) => void
+  readonly onEvent: (event: SseEvent) => void
   /** The server has accepted the stream. */
   readonly onOpen: () => void
   readonly signal: AbortSignal
@@ -15,7 +14,7 @@ export interface EventStreamRequest {
 }
 
 /**
- * Opens a GET event stream and reads messages until it ends.
+ * Opens a GET event stream and reads its events until it ends.
  *
  * @throws ChannelError, or the reason of the signal
  */
@@ -30,11 +29,7 @@ export function readEventStream(request: EventStreamRequest): Promise<void> {
     abort?.()
   }
   signal.addEventListener('abort', onAbort)
-  const parser = createSseParser((event) => {
-    if (event.data === '' || (event.event !== 'message' && event.event !== '')) return
-    const message = parseMessage(event.data)
-    if (message.kind !== 'bad') request.onMessage(message)
-  }, request.maxReplyBytes)
+  const parser = createSseParser((event) => request.onEvent(event), request.maxReplyBytes)
   request.dispatch(
     { method: 'GET', headers: request.headers },
     {

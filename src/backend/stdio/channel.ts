@@ -128,10 +128,13 @@ function readLines({ stdout }: BackendProcess, maxBytes: number, sink: OutputSin
 const WARNINGS = 10
 const WARNING_WINDOW = 60_000
 
-/** Sends each line where it belongs. Whatever a process writes, and whatever takes it fails with, ends here. */
-function createReader(
+/**
+ * Sends each line of a channel that all exchanges share where it belongs. Whatever a server writes, and whatever
+ * takes it fails with, ends here.
+ */
+export function createReader(
   backend: string,
-  { clock, log, limits }: StdioPorts,
+  { clock, log, limits }: Pick<StdioPorts, 'clock' | 'log'> & { readonly limits: { readonly depth: number } },
   to: { exchanges: Exchanges; onMessage(message: Message): void },
 ): { line(text: string): void; bad(reason: string, line?: string): void } {
   const rate = createEventRate(clock, WARNINGS, WARNING_WINDOW)
