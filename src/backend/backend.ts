@@ -12,7 +12,7 @@ export interface BackendRequest {
   readonly target: OneTarget
   /** The name or URI as the client wrote it; differs from the target's where the gateway renames. */
   readonly exposedName: string | undefined
-  /** Headers of the client's request; only unknown `Mcp-Param-*` are passed on. */
+  /** The client's `Mcp-Param-*` headers; only unknown ones are passed on. */
   readonly headers: HeaderLookup | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
   readonly signal: AbortSignal

@@ -44,23 +44,31 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
   const pool = new Pool(url.origin, { connections: config.connections, allowH2: false, pipelining: 1 })
   const own = Object.entries(config.headers).flat()
   const path = `${url.pathname}${url.search}`
-  const post = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
   const common = ['user-agent', ports.userAgent, ...own]
+  const post = [
+    'content-type',
+    'application/json',
+    'accept',
+    'application/json, text/event-stream',
+    ...common,
+  ]
   const dispatch: HttpDispatch = (options, handler) => {
-    pool.dispatch({ path, headersTimeout: 0, bodyTimeout: 0, ...options }, handler)
+    const { method, headers, body } = options
+    pool.dispatch({ path, method, headers, body: body ?? null, headersTimeout: 0, bodyTimeout: 0 }, handler)
   }
   const headersOf = (base: readonly string[], extra: Readonly<Record<string, string>>): string[] => {
-    const headers = [...base, ...common]
+    const headers = base.slice()
     for (const name in extra) {
       const value = extra[name]
       if (value !== undefined) headers.push(name, value)
     }
     return headers
   }
+  const exchangePorts = { dispatch, ...ports }
   return {
     transport: 'http',
     exchange: (exchange: Exchange): Promise<Answer> =>
-      exchangeOverHttp(exchange, { dispatch, headers: headersOf(post, exchange.headers), ...ports }),
+      exchangeOverHttp(exchange, headersOf(post, exchange.headers), exchangePorts),
     async notify(text, headers) {
       const status = await sendOnly(dispatch, {
         method: 'POST',
@@ -72,13 +80,13 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
     listen: (headers, onMessage, signal) =>
       readEventStream({
         dispatch,
-        headers: headersOf(['accept', 'text/event-stream'], headers),
+        headers: headersOf(['accept', 'text/event-stream', ...common], headers),
         onMessage,
         signal,
         maxReplyBytes: ports.maxReplyBytes,
       }),
     async deleteSession(headers) {
-      const request = sendOnly(dispatch, { method: 'DELETE', headers: headersOf([], headers) })
+      const request = sendOnly(dispatch, { method: 'DELETE', headers: headersOf(common, headers) })
       const timeout = Promise.withResolvers<void>()
       const cancel = ports.clock.after(DELETE_TIMEOUT, timeout.resolve)
       // Deleting is a courtesy: the server expires what nobody uses.
