@@ -46,20 +46,63 @@ export function exchangeOverHttp(
   headers: string[],
   ports: HttpExchangePorts,
 ): Promise<Answer> {
-  return new PostExchange(exchange, ports).send(headers)
+  const { signal } = exchange
+  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  let settled = false
+  let started = false
+  let controller: Dispatcher.DispatchController | undefined
+  const onAbort = (): void => {
+    fail(signal.reason as Error)
+    controller?.abort(new Error('cancelled'))
+  }
+  const settle = (): boolean => {
+    if (settled) return false
+    settled = true
+    signal.removeEventListener('abort', onAbort)
+    return true
+  }
+  const fail = (error: Error): void => {
+    if (settle()) reject(error)
+  }
+  const failWith = (failure: ChannelFailure): void => fail(new ChannelError(failure))
+  const response = new Response(exchange, ports, {
+    answer: (answer) => {
+      if (settle()) resolve(answer)
+    },
+    fail: failWith,
+  })
+  signal.addEventListener('abort', onAbort)
+  ports.dispatch(
+    { method: 'POST', headers, body: exchange.text },
+    {
+      onRequestStart(newController) {
+        controller = newController
+        started = true
+        if (signal.aborted) newController.abort(new Error('cancelled'))
+      },
+      onResponseStart: (current, status, headers) => response.start(current, status, headers),
+      onResponseData: (current, chunk) => response.data(current, chunk),
+      onResponseEnd: () => response.end(),
+      onResponseError(_controller, error) {
+        response.close()
+        failWith({ kind: started ? 'broken' : 'unreachable', reason: reasonOf(error) })
+      },
+    },
+  )
+  return promise
 }
 
-interface Settle {
-  readonly resolve: (answer: Answer) => void
-  readonly reject: (error: Error) => void
+interface Outcome {
+  answer(answer: Answer): void
+  fail(failure: ChannelFailure): void
 }
 
-/** The exchange from sending to settling; what the pool calls back while the response arrives. */
-class PostExchange implements Dispatcher.DispatchHandler {
+/** Reads the response of one exchange. */
+class Response {
   readonly #exchange: Exchange
   readonly #ports: HttpExchangePorts
-  #settle: Settle | undefined
-  #controller: Dispatcher.DispatchController | undefined
+  readonly #outcome: Outcome
   #status = 0
   #session: string | undefined
   #reader: BodyReader = { kind: 'useless', chunks: [] }
@@ -67,61 +110,13 @@ class PostExchange implements Dispatcher.DispatchHandler {
   #answered = false
   #cancelLinger: (() => void) | undefined
 
-  constructor(exchange: Exchange, ports: HttpExchangePorts) {
+  constructor(exchange: Exchange, ports: HttpExchangePorts, outcome: Outcome) {
     this.#exchange = exchange
     this.#ports = ports
+    this.#outcome = outcome
   }
 
-  send(headers: string[]): Promise<Answer> {
-    const { signal, text } = this.#exchange
-    if (signal.aborted) return Promise.reject(signal.reason as Error)
-    return new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject }
-      signal.addEventListener('abort', this)
-      this.#ports.dispatch({ method: 'POST', headers, body: text }, this)
-    })
-  }
-
-  /** The signal was aborted. */
-  handleEvent(): void {
-    this.#reject(this.#exchange.signal.reason as Error)
-    this.#controller?.abort(new Error('cancelled'))
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#exchange.signal.aborted) controller.abort(new Error('cancelled'))
-  }
-
-  onResponseEnd(): void {
-    this.#cancelLinger?.()
-    const reader = this.#reader
-    if (reader.kind === 'events') reader.end()
-    else if (reader.kind === 'json') this.#readJson(reader.chunks)
-    else this.#fail({ kind: 'status', status: this.#status, body: textOf(reader.chunks) })
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#cancelLinger?.()
-    this.#fail({ kind: this.#controller === undefined ? 'unreachable' : 'broken', reason: reasonOf(error) })
-  }
-
-  #settled(): Settle | undefined {
-    const settle = this.#settle
-    this.#settle = undefined
-    if (settle !== undefined) this.#exchange.signal.removeEventListener('abort', this)
-    return settle
-  }
-
-  #reject(error: Error): void {
-    this.#settled()?.reject(error)
-  }
-
-  #fail(failure: ChannelFailure): void {
-    if (this.#settle !== undefined) this.#reject(new ChannelError(failure))
-  }
-
-  onResponseStart(
+  start(
     controller: Dispatcher.DispatchController,
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
@@ -140,7 +135,7 @@ class PostExchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  data(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const reader = this.#reader
     if (reader.kind === 'events') {
       try {
@@ -154,6 +149,18 @@ class PostExchange implements Dispatcher.DispatchHandler {
     const limit = reader.kind === 'json' ? this.#ports.maxReplyBytes : KEPT_BODY
     if (this.#received <= limit) reader.chunks.push(chunk)
     else if (reader.kind === 'json') this.#giveUp(controller, `answered with more than ${limit} bytes`)
+  }
+
+  end(): void {
+    this.close()
+    const reader = this.#reader
+    if (reader.kind === 'events') reader.end()
+    else if (reader.kind === 'json') this.#readJson(reader.chunks)
+    else this.#outcome.fail({ kind: 'status', status: this.#status, body: textOf(reader.chunks) })
+  }
+
+  close(): void {
+    this.#cancelLinger?.()
   }
 
   #readJson(chunks: Buffer[]): void {
@@ -188,11 +195,11 @@ class PostExchange implements Dispatcher.DispatchHandler {
   /** A body that is no answer: with an error status the status is the news, otherwise the broken protocol is. */
   #useless(reason: string, chunks: Buffer[]): void {
     if (this.#status < 400) return this.#protocolError(reason)
-    this.#fail({ kind: 'status', status: this.#status, body: textOf(chunks) })
+    this.#outcome.fail({ kind: 'status', status: this.#status, body: textOf(chunks) })
   }
 
   #protocolError(reason: string): void {
-    this.#fail({ kind: 'protocol', reason })
+    this.#outcome.fail({ kind: 'protocol', reason })
   }
 
   /** What else comes is of no use, and may never end. */
@@ -207,7 +214,7 @@ class PostExchange implements Dispatcher.DispatchHandler {
     if (id !== this.#exchange.id && !(id === undefined && message.kind === 'error')) return false
     if (!this.#answered) {
       this.#answered = true
-      this.#settled()?.resolve({ message, status: this.#status, session: this.#session })
+      this.#outcome.answer({ message, status: this.#status, session: this.#session })
     }
     return true
   }
@@ -235,7 +242,8 @@ class PostExchange implements Dispatcher.DispatchHandler {
     let paused = false
     let ended = false
     const finish = (): void => {
-      if (!this.#answered) this.#fail({ kind: 'broken', reason: 'the event stream ended without an answer' })
+      if (!this.#answered)
+        this.#outcome.fail({ kind: 'broken', reason: 'the event stream ended without an answer' })
     }
     const release = (): void => {
       paused = false
