@@ -16,7 +16,7 @@ export interface BackendRequest {
   /** Whose request it is: what sessions and waiting calls are bound to. */
   readonly principal: Principal
   readonly downstream: Downstream
-  /** Headers of the client's request; only unknown `Mcp-Param-*` are passed on. */
+  /** The client's `Mcp-Param-*` headers; only unknown ones are passed on. */
   readonly headers: HeaderLookup | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
   readonly signal: AbortSignal

@@ -143,16 +143,22 @@ class ModernSpeaker implements Speaker {
     return this.#channel.transport === 'http'
   }
 
-  async #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer> {
-    try {
-      const answer = await this.#channel.exchange({ ...request, era: 'modern', onRequest: ignore })
-      if (isOfOtherEra(answer)) throw otherEra(`HTTP status ${answer.status}`)
-      return answer
-    } catch (error) {
-      if (error instanceof ChannelError && provesOtherEra(error)) throw otherEra(error.message)
-      throw error
-    }
+  #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer> {
+    const { text, id, headers, signal, onNotification } = request
+    return this.#channel
+      .exchange({ text, id, headers, signal, onNotification, era: 'modern', onRequest: ignore })
+      .then(ofThisEra, rethrown)
   }
+}
+
+function ofThisEra(answer: Answer): Answer {
+  if (isOfOtherEra(answer)) throw otherEra(`HTTP status ${answer.status}`)
+  return answer
+}
+
+function rethrown(error: unknown): never {
+  if (error instanceof ChannelError && provesOtherEra(error)) throw otherEra(error.message)
+  throw error
 }
 
 /** Modern servers send no requests. */

@@ -24,7 +24,7 @@ export interface Downstream {
 /** Which face of the gateway was addressed: all backends together, or one with its own names. */
 export type Route = { readonly kind: 'aggregate' } | { readonly kind: 'backend'; readonly backend: string }
 
-/** HTTP headers of the exchange, by lower-case name. */
+/** Headers by lower-case name. */
 export type HeaderLookup = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** One JSON-RPC request inside the gateway, in the modern form whatever the client speaks. */
@@ -34,7 +34,7 @@ export interface Call {
   readonly route: Route
   readonly principal: Principal
   readonly downstream: Downstream
-  /** Headers of a modern HTTP request, which must agree with the body; undefined where there is no such duty. */
+  /** The `Mcp-Param-*` headers of a modern HTTP request, which must agree with the body; undefined where there is no such duty. */
   readonly headers: HeaderLookup | undefined
   /** Aborted when the caller no longer wants the answer; the reason is a `GatewayError`. */
   readonly signal: AbortSignal

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { HeaderLookup } from '../../pipeline/call.ts'
 import type { HeaderReader } from '../../protocol/ladder.ts'
 import type { Acceptable } from './responder.ts'
 
@@ -11,9 +12,28 @@ export function headerReader(request: IncomingMessage): HeaderReader {
   }
 }
 
+const PREFIX = 'mcp-param-'
+const NONE: HeaderLookup = {}
+
+/** The `Mcp-Param-*` headers of a request, of which nearly none has any. */
+export function paramHeadersOf(request: IncomingMessage): HeaderLookup {
+  const { rawHeaders, headers } = request
+  let found: Record<string, string> | undefined
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name === undefined || name.length <= PREFIX.length || (name[0] !== 'm' && name[0] !== 'M')) continue
+    const lower = name.toLowerCase()
+    const value = lower.startsWith(PREFIX) ? headers[lower] : undefined
+    if (typeof value === 'string') (found ??= {})[lower] = value
+  }
+  return found ?? NONE
+}
+
+const BOTH: Acceptable = { json: true, events: true }
+
 /** What the client takes as an answer; one that says nothing takes both. */
 export function acceptableOf(header: string | undefined): Acceptable {
-  if (header === undefined) return { json: true, events: true }
+  if (header === undefined || header === 'application/json, text/event-stream') return BOTH
   const accept = header.toLowerCase()
   const any = accept.includes('*/*')
   return {
@@ -24,5 +44,6 @@ export function acceptableOf(header: string | undefined): Acceptable {
 
 /** True for JSON, with or without parameters. */
 export function isJson(contentType: string | undefined): boolean {
+  if (contentType === 'application/json') return true
   return contentType !== undefined && /^application\/json\s*(?:;|$)/i.test(contentType)
 }

@@ -9,7 +9,7 @@ import { MODERN_VERSION } from '../../protocol/versions.ts'
 import { type ModernWriter, modernWriter, statusOf } from '../modern-reply.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { type Acceptable, createResponder } from './responder.ts'
-import { headerReader } from './headers.ts'
+import { headerReader, paramHeadersOf } from './headers.ts'
 
 /** One POST whose body has been read. */
 export interface Post {
@@ -56,7 +56,7 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
           route: post.route,
           principal: post.principal,
           downstream,
-          headers: request.headers,
+          headers: paramHeadersOf(request),
           signal: controller.signal,
         },
         { send: (notification) => responder.event(notification.text) },
