@@ -22,7 +22,7 @@ export interface LegacyCapabilities {
 }
 
 /** A client that declared nothing. */
-export const NOTHING_DECLARED: Declared = { capabilities: {}, key: '{}', interactive: false }
+const NOTHING_DECLARED: Declared = { capabilities: {}, key: '{}', interactive: false }
 
 /**
  * Reads the capabilities of a modern request. `roots.listChanged` has no modern equivalent and is not declared, and

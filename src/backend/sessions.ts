@@ -23,7 +23,7 @@ export type Connect = (
 ) => Promise<Connection>
 
 /** Sessions that are idle for so long are closed, in milliseconds. */
-export const IDLE: number = 5 * 60_000
+const IDLE: number = 5 * 60_000
 
 /** Sessions that may be started at once, and the milliseconds in which that many more may be. */
 const STARTS = { http: { count: 200, perMs: 10_000 }, stdio: { count: 50, perMs: 10_000 } } as const

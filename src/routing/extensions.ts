@@ -23,7 +23,7 @@ export function declaredExtensions(message: RequestMessage): Extensions {
 }
 
 /** The extensions in the capabilities of either side. */
-export function extensionsOf(capabilities: unknown): Extensions {
+function extensionsOf(capabilities: unknown): Extensions {
   if (!isObject(capabilities)) return NONE
   const { extensions } = capabilities
   return isObject(extensions) ? extensions : NONE

@@ -33,7 +33,7 @@ function watched() {
       const { promise, resolve } = Promise.withResolvers<Outcome>()
       const acknowledge: Listening['acknowledge'] = (uris) => {
         const notifications = { ...filter, ...(uris && { resourceSubscriptions: uris }) }
-        out.send(notificationOf(noteText('subscriptions/acknowledged', { notifications })))
+        void out.send(notificationOf(noteText('subscriptions/acknowledged', { notifications })))
       }
       calls.push({ filter, signal, out, end: resolve, acknowledge })
       return promise
@@ -57,12 +57,12 @@ describe('the watch of a legacy session', () => {
     const subscribed = watch.subscribe('u:1')
     assert.deepEqual(calls[1]?.filter, { ...calls[0]?.filter, resourceSubscriptions: ['u:1'] })
     assert.equal(calls[0]?.signal.aborted, false)
-    calls[0]?.out.send(notificationOf(noteText('tools/list_changed', {})))
+    void calls[0]?.out.send(notificationOf(noteText('tools/list_changed', {})))
     calls[1]?.acknowledge()
     assert.equal(await subscribed, 'subscribed')
     assert.equal(calls[0]?.signal.aborted, true)
-    calls[0]?.out.send(notificationOf(noteText('tools/list_changed', {})))
-    calls[1]?.out.send(notificationOf(updated('u:1')))
+    void calls[0]?.out.send(notificationOf(noteText('tools/list_changed', {})))
+    void calls[1]?.out.send(notificationOf(updated('u:1')))
     assert.deepEqual(pushed, [
       noteText('tools/list_changed', {}),
       noteText('resources/updated', { uri: 'u:1', _meta: {} }),

@@ -112,10 +112,11 @@ class SessionWatch implements Watch {
         return undefined
       },
     }
-    void this.#ports.answer(this.#message(opened.number), controller.signal, out).then((outcome) => {
-      this.#ended(opened, outcome)
+    const listen = async (): Promise<void> => {
+      this.#ended(opened, await this.#ports.answer(this.#message(opened.number), controller.signal, out))
       acknowledged.resolve(undefined)
-    })
+    }
+    void listen()
     return opened
   }
 
