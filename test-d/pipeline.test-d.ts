@@ -10,8 +10,10 @@ import { Permit } from '../src/pipeline/permit.ts'
 import type { OneTarget } from '../src/pipeline/target.ts'
 import type { Catalog } from '../src/routing/catalog.ts'
 import { route } from '../src/routing/route.ts'
+import type { TaskIds } from '../src/routing/tasks.ts'
 
 declare const catalog: Catalog
+declare const taskIds: TaskIds
 declare const clock: Clock
 declare const call: Call
 declare const routed: Routed
@@ -21,7 +23,7 @@ declare const target: OneTarget
 declare const tap: Filter
 
 const innermost: Handler<Permitted> = forward(new Map(), catalog)
-const routing: Stage<Call, Routed> = route(catalog, [])
+const routing: Stage<Call, Routed> = route({ catalog, backends: new Map(), taskIds })
 const authorizing: Stage<Routed, Permitted> = authorize()
 const bounded = timeout(() => 1, clock)
 
