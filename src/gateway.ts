@@ -22,7 +22,7 @@ import { expose } from './routing/expose.ts'
 import { merge } from './routing/merge.ts'
 import { route } from './routing/route.ts'
 import { createSearch } from './routing/search.ts'
-import { createTaskIds } from './routing/tasks.ts'
+import { type TaskIds, createTaskIds } from './routing/tasks.ts'
 import { type FanIn, createFanIn } from './routing/subscriptions.ts'
 import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
 
@@ -81,6 +81,7 @@ interface Parts {
   readonly catalog: Catalog
   readonly meter: Meter
   readonly sealer: Sealer
+  readonly taskIds: TaskIds
   readonly fanIn: FanIn
 }
 
@@ -99,6 +100,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     staleFor: config.gateway.staleFor,
     fetchTimeout: timeouts(config),
   })
+  const taskIds = createTaskIds(sealer)
   const parts: Parts = {
     config,
     clock,
@@ -106,9 +108,11 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     backends,
     catalog,
     sealer,
+    taskIds,
     fanIn: createFanIn({
       catalog,
       backends,
+      taskIds,
       clock,
       listDeadline: config.gateway.listDeadline,
       streams: config.gateway.limits.streams,
@@ -121,10 +125,10 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
 
 /** The life of every call, outermost first. */
 function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, backends, catalog, meter, sealer, fanIn } = parts
+  const { config, clock, log, backends, catalog, meter, sealer, taskIds, fanIn } = parts
   const { pageSize, listDeadline, limits } = config.gateway
   // One backend: bounded in time, then sent; URIs and task ids come back as clients know them.
-  const exposing = { catalog, taskIds: createTaskIds(sealer) }
+  const exposing = { catalog, taskIds }
   const one = expose(exposing)(timeout(timeouts(config), clock)(forward(backends, catalog)))
   // Several backends: asked together, merged, with their own deadline.
   const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })

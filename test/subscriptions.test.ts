@@ -8,11 +8,12 @@ import { fileURLToPath } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { feed } from './language/feed.ts'
-import { type House, gateway } from './language/house.ts'
+import { gateway } from './language/house.ts'
 import { type Journal, createJournal, eventually } from './language/journal.ts'
 import { type Site, site } from './language/process.ts'
 import type { RpcMessage } from './language/raw.ts'
 import type { Scope } from './language/scope.ts'
+import { rawSubscription as raw } from './language/subscription.ts'
 
 const CHANGED = 'notifications/tools/list_changed'
 const isListen = (method: string): boolean => method === 'subscriptions/listen'
@@ -42,42 +43,6 @@ async function official(
   )
   scope.after(async () => client.close())
   return { client, heard }
-}
-
-/** A subscription over HTTP by hand: every message as it comes. */
-async function raw(scope: Scope, house: House, options: { readonly filter: object; readonly id?: string }) {
-  const { filter, id = '"me"' } = options
-  const messages = createJournal<RpcMessage & { readonly text: string }>('what comes on the stream')
-  const leaving = new AbortController()
-  const meta =
-    '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}'
-  const answer = await fetch(house.url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': 'subscriptions/listen',
-    },
-    body: `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":${JSON.stringify(filter)},${meta}}}`,
-    signal: leaving.signal,
-  })
-  const read = async (): Promise<void> => {
-    let rest = ''
-    for await (const chunk of (answer.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + chunk).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        if (!line.startsWith('data: ')) continue
-        const text = line.slice(6)
-        messages.record({ ...(JSON.parse(text) as RpcMessage), text })
-      }
-    }
-  }
-  const ended = answer.headers.get('content-type') === 'text/event-stream' ? read() : Promise.resolve()
-  ended.catch(() => undefined)
-  scope.after(async () => leaving.abort())
-  return { answer, messages, ended, leave: () => leaving.abort() }
 }
 
 suite('a subscription over HTTP', () => {

@@ -1,13 +1,16 @@
 // The tasks extension through the gateway: sealed ids that lead back to their backend.
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
-import type { RawBackend } from './hostile/support/backend.ts'
+import type { RawBackend, Received, Reply } from './hostile/support/backend.ts'
+import { createJournal } from './language/journal.ts'
 import { ask, declaring, handwritten, paramsOf, seenBy } from './language/handwritten.ts'
 import { type House, gateway } from './language/house.ts'
 import type { RawAnswer } from './language/raw.ts'
 import { fileScope } from './language/scope.ts'
+import { rawSubscription } from './language/subscription.ts'
 
 const TASKS = 'io.modelcontextprotocol/tasks'
+const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId'
 
 suite('tasks of a modern backend', () => {
   const scope = fileScope()
@@ -124,3 +127,78 @@ suite('tasks of a modern backend', () => {
     }
   })
 })
+
+test('the status of tasks is told to those who named them, under the id that they have', async (t) => {
+  const link = (uri: string): object => ({ content: [{ type: 'resource_link', uri, name: 'n' }] })
+  const resources = { 'resources/list': () => ({ resources: [{ uri: 'x:1', name: 'one' }] }) }
+  const streams = createJournal<Reply>('the streams of the worker')
+  let created = 0
+  const worker = await handwritten(
+    t,
+    { [TASKS]: {} },
+    {
+      ...resources,
+      'tools/list': () => ({ tools: [{ name: 'work', inputSchema: { type: 'object' } }] }),
+      'tools/call': () => ({ resultType: 'task', taskId: `t${++created}`, status: 'working', ttlMs: null }),
+      'subscriptions/listen':
+        ({ notifications }) =>
+        ({ id }: Received, reply: Reply) => {
+          const params = { _meta: { [SUBSCRIPTION]: Number(id) }, notifications }
+          reply.events(notification('notifications/subscriptions/acknowledged', params))
+          streams.record(reply)
+        },
+    },
+  )
+  const other = await handwritten(t, {}, resources)
+  await using house = await gateway({ backends: { other, worker } })
+  const meta = declaring(TASKS)
+  const create = async (): Promise<string> => {
+    const { response } = await ask(house, 'tools/call', { name: 'worker_work', arguments: {}, _meta: meta })
+    return String(response.result?.['taskId'])
+  }
+  const [first, second] = [await create(), await create()]
+
+  const refused = await rawSubscription(t, house, { filter: { taskIds: [first] } })
+  assert.equal(refused.answer.status, 400)
+  assert.match(await refused.answer.text(), /"code":-32021/)
+  const open = async (id: string, ...taskIds: readonly string[]) => {
+    const { messages } = await rawSubscription(t, house, { id, meta, filter: { taskIds } })
+    const { params } = await messages.until(() => true)
+    return { messages, honoured: params?.['notifications'] }
+  }
+  const one = await open('1', first, 't1', `${first}A`)
+  assert.deepEqual(one.honoured, { taskIds: [first] })
+  const both = await open('2', first, second)
+  assert.deepEqual(both.honoured, { taskIds: [first, second] })
+  const listens = seenBy(worker, 'subscriptions/listen')
+  assert.deepEqual(
+    listens.map((sent) => paramsOf(sent)['notifications']),
+    [{ taskIds: ['t1'] }, { taskIds: ['t1', 't2'] }],
+  )
+
+  const tell = (taskId: string, more: object): void => {
+    const params = { taskId, ttlMs: null, ...more, _meta: { [SUBSCRIPTION]: 99 } }
+    streams.entries.at(-1)?.event(notification('notifications/tasks', params))
+  }
+  tell('t2', { status: 'working' })
+  tell('t3', { status: 'working' })
+  tell('t1', { status: 'completed', result: link('x:1') })
+  const completed = (id: number): object => ({
+    taskId: first,
+    ttlMs: null,
+    status: 'completed',
+    result: link('x+worker:1'),
+    _meta: { [SUBSCRIPTION]: id },
+  })
+  for (const [id, { messages }] of [one, both].entries()) {
+    const { params } = await messages.until(({ text }) => text.includes('completed'))
+    assert.deepEqual(params, completed(id + 1))
+  }
+  const told = both.messages.entries.map(({ params }) => params?.['taskId'])
+  assert.deepEqual(told, [undefined, second, first])
+  assert.equal(one.messages.entries.length, 2, 'the acknowledgement, and its own task')
+})
+
+function notification(method: string, params: object): string {
+  return JSON.stringify({ jsonrpc: '2.0', method, params })
+}

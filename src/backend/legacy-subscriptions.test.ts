@@ -28,7 +28,11 @@ function setUp() {
       onOpen: (filter: SubscriptionFilter): void => void honoured.push(filter),
       onChange: () => undefined,
     }
-    const ended = subscriptions.subscribe({ lists: ['tools'], resources }, listener, leaving.signal)
+    const ended = subscriptions.subscribe(
+      { lists: ['tools'], resources, tasks: [] },
+      listener,
+      leaving.signal,
+    )
     ended.catch(() => undefined)
     return { honoured, ended, leave: () => leaving.abort(new Error('left')) }
   }
@@ -42,7 +46,7 @@ test('subscriptions of one session share its stream and its resources, which are
   await settled()
   assert.equal(streams.length, 1)
   assert.deepEqual(asked, ['subscribe x:1', 'subscribe x:2', 'subscribe x:"3'])
-  assert.deepEqual(b.honoured, [{ lists: ['tools'], resources: ['x:2', 'x:"3'] }])
+  assert.deepEqual(b.honoured, [{ lists: ['tools'], resources: ['x:2', 'x:"3'], tasks: [] }])
   a.leave()
   await assert.rejects(a.ended, /left/)
   await settled()
@@ -74,7 +78,7 @@ test('a resource that the backend refuses is not honoured, and not taken back', 
   const { asked, subscribe } = setUp()
   const a = subscribe('x:refused', 'x:1')
   await settled()
-  assert.deepEqual(a.honoured, [{ lists: ['tools'], resources: ['x:1'] }])
+  assert.deepEqual(a.honoured, [{ lists: ['tools'], resources: ['x:1'], tasks: [] }])
   a.leave()
   await settled()
   assert.deepEqual(asked, ['subscribe x:refused', 'subscribe x:1', 'unsubscribe x:1'])

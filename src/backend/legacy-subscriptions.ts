@@ -57,7 +57,9 @@ class SessionSubscriptions implements LegacySubscriptions {
         return this.#add(uri)
       })
       const states = await unlessAborted(Promise.all(wanted), signal)
-      listener.onOpen({ lists: filter.lists, resources: filter.resources.filter((_, at) => states[at]) })
+      // Tasks of legacy servers are another thing, and nobody follows them.
+      const resources = filter.resources.filter((_, at) => states[at])
+      listener.onOpen({ lists: filter.lists, resources, tasks: [] })
       await unlessAborted(stream.ended, signal)
     } finally {
       this.#leave(stream)

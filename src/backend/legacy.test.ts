@@ -144,6 +144,17 @@ describe('what a legacy backend says in between', () => {
     assert.deepEqual(silent.out.texts, [])
   })
 
+  test('of an elicitation that is complete goes no further: the modern era knows no such message', async () => {
+    const complete =
+      '{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"e"}}'
+    const { speaker, out } = setUp((_method, exchange) => {
+      void exchange.onNotification(notificationOf(complete))
+      return answer(exchange, {})
+    })
+    await speaker.send(sending(call('')), out)
+    assert.deepEqual(out.texts, [])
+  })
+
   test('as a request is answered: ping, and that nothing else was declared', async () => {
     const { channel, speaker, out } = setUp((_method, exchange) => {
       exchange.onRequest(requestOf('{"jsonrpc":"2.0","id":"s\\u0031","method":"ping"}'))

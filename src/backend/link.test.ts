@@ -37,8 +37,8 @@ function setUp(script: Script, over: Partial<LinkConfig> & { readonly transport?
   )
   const changes: string[] = []
   link.subscribe(
-    { lists: ['tools', 'prompts', 'resources'], resources: [] },
-    { context: '', onChange: (change) => changes.push(change.kind === 'list' ? change.list : change.uri) },
+    { lists: ['tools', 'prompts', 'resources'], resources: [], tasks: [] },
+    { context: '', onChange: (change) => changes.push(change.kind === 'list' ? change.list : change.kind) },
   )
   const ask = (signal: AbortSignal = LIVE): Promise<string> =>
     link.use(async (speaker) => (await speaker.ask('tools/list', '', signal)).kind, signal)

@@ -12,7 +12,7 @@ import {
 } from '../../test/support/scripted-channel.ts'
 import type { Reply } from '../pipeline/call.ts'
 import type { NotificationMessage } from '../protocol/message.ts'
-import type { SubscriptionFilter } from '../protocol/subscription.ts'
+import { NOTHING, type SubscriptionFilter } from '../protocol/subscription.ts'
 import type { BackendRequest } from './backend.ts'
 import { ChannelError } from './channel.ts'
 import { createModernSpeaker } from './modern.ts'
@@ -196,11 +196,11 @@ describe('an answer of a modern backend', () => {
 })
 
 describe('subscribing to a modern backend', () => {
-  const FILTER: SubscriptionFilter = { lists: ['tools', 'resources'], resources: ['a:\u0001"'] }
+  const FILTER: SubscriptionFilter = { lists: ['tools', 'resources'], resources: ['a:\u0001"'], tasks: [] }
   const note = (method: string, params = ''): NotificationMessage =>
     notificationOf(`{"jsonrpc":"2.0","method":"notifications/${method}"${params && `,"params":${params}`}}`)
 
-  function follow(script: Script, transport: 'http' | 'stdio' = 'http') {
+  function follow(script: Script, transport: 'http' | 'stdio' = 'http', filter = FILTER) {
     const seen: unknown[] = []
     const { channel, speaker } = setUp(script, transport)
     const leaving = new AbortController()
@@ -208,7 +208,7 @@ describe('subscribing to a modern backend', () => {
       onOpen: (honoured: SubscriptionFilter): void => void seen.push(honoured),
       onChange: ({ method }: NotificationMessage): void => void seen.push(method),
     }
-    return { channel, seen, leaving, ended: speaker.subscribe(FILTER, listener, leaving.signal) }
+    return { channel, seen, leaving, ended: speaker.subscribe(filter, listener, leaving.signal) }
   }
 
   test('asks for the filter, hears what is honoured and then what changes, until the server ends it', async () => {
@@ -232,7 +232,26 @@ describe('subscribing to a modern backend', () => {
     })
     assert.deepEqual(Object.keys(sent.params['_meta'] as object).length, 3)
     assert.equal(channel.requests[0]?.headers['mcp-method'], 'subscriptions/listen')
-    assert.deepEqual(seen, [{ lists: ['tools'], resources: [] }, 'notifications/tools/list_changed'])
+    assert.deepEqual(seen, [
+      { lists: ['tools'], resources: [], tasks: [] },
+      'notifications/tools/list_changed',
+    ])
+  })
+
+  test('declares the extension where it follows tasks', async () => {
+    const script: Script = (_method, exchange) => {
+      void exchange.onNotification(note('subscriptions/acknowledged', '{"notifications":{"taskIds":["t1"]}}'))
+      void exchange.onNotification(note('tasks', '{"taskId":"t1"}'))
+      return answer(exchange, {})
+    }
+    const { channel, seen, ended } = follow(script, 'http', { ...NOTHING, tasks: ['t1', 't2'] })
+    await ended
+    const { params } = JSON.parse(channel.requests[0]?.text ?? '') as { params: Record<string, object> }
+    assert.deepEqual(params['notifications'], { taskIds: ['t1', 't2'] })
+    const capabilities = { extensions: { 'io.modelcontextprotocol/tasks': {} } }
+    const meta = params['_meta'] as Record<string, unknown>
+    assert.deepEqual(meta['io.modelcontextprotocol/clientCapabilities'], capabilities)
+    assert.deepEqual(seen, [{ ...NOTHING, tasks: ['t1'] }, 'notifications/tasks'])
   })
 
   test('takes the cancellation of its own request for the end', async () => {
@@ -256,7 +275,7 @@ describe('subscribing to a modern backend', () => {
   test('of a server that knows no subscriptions stays open with nothing in it', async () => {
     const { seen, leaving, ended } = follow((_method, exchange) => refuse(exchange, -32601))
     await settled()
-    assert.deepEqual(seen, [{ lists: [], resources: [] }])
+    assert.deepEqual(seen, [{ lists: [], resources: [], tasks: [] }])
     leaving.abort(new Error('left'))
     await assert.rejects(ended, /left/)
   })

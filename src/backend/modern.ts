@@ -5,7 +5,7 @@ import { type Edit, splice } from '../protocol/edit.ts'
 import { encodeHeaderValue } from '../protocol/headers.ts'
 import { member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
-import { META } from '../protocol/meta.ts'
+import { META, TASKS } from '../protocol/meta.ts'
 import { nameParamOf } from '../protocol/methods.ts'
 import { buildParamHeaders } from '../protocol/param-headers.ts'
 import { subjectOf } from '../protocol/subject.ts'
@@ -20,7 +20,7 @@ import {
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
-import type { SpeakerPorts } from './ports.ts'
+import { type SpeakerPorts, ownRequestMeta } from './ports.ts'
 import {
   type Speaker,
   StaleSpeakerError,
@@ -101,7 +101,7 @@ class ModernSpeaker implements Speaker {
       else if (notification.method === 'notifications/cancelled') ended.abort(end)
       else listener.onChange(notification)
     }
-    const text = `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":${filterText(filter)},"_meta":${this.#ports.requestMeta}}}`
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":${filterText(filter)},"_meta":${this.#metaFor(filter)}}}`
     const headers = this.#ownHeaders('subscriptions/listen')
     const both = AbortSignal.any([signal, ended.signal])
     try {
@@ -111,6 +111,12 @@ class ModernSpeaker implements Speaker {
     } catch (error) {
       if (error !== end) throw error
     }
+  }
+
+  /** Whoever follows tasks declares them (ext-tasks, "Task Status Notifications"). */
+  #metaFor({ tasks }: SubscriptionFilter): string {
+    const { clientInfo, requestMeta } = this.#ports
+    return tasks.length === 0 ? requestMeta : ownRequestMeta(clientInfo, { extensions: { [TASKS]: {} } })
   }
 
   /** A server that does not know subscriptions at all has nothing to tell, and need not be asked again. */

@@ -56,10 +56,10 @@ export interface SessionClient {
 }
 
 /** The `_meta` of the gateway's own modern requests. */
-export function ownRequestMeta(clientInfo: Implementation): string {
+export function ownRequestMeta(clientInfo: Implementation, capabilities: object = {}): string {
   return JSON.stringify({
     [META.protocolVersion]: MODERN_VERSION,
     [META.clientInfo]: clientInfo,
-    [META.clientCapabilities]: {},
+    [META.clientCapabilities]: capabilities,
   })
 }

@@ -3,6 +3,7 @@ import {
   CHANGING_LISTS,
   type Change,
   NOTHING,
+  type NamedChange,
   type SubscriptionFilter,
   asksFor,
   changeNotification,
@@ -114,11 +115,10 @@ export class SharedSubscription {
     this.#adjust()
   }
 
-  /** Tells whoever asked for it. The notification is made where the backend sent none. */
-  deliver(change: Change, notification: NotificationMessage | undefined): void {
-    const told = notification ?? changeNotification(change)
+  /** Tells whoever asked for it. */
+  deliver(change: Change, notification: NotificationMessage): void {
     for (const { filter, subscriber } of this.#followers)
-      if (asksFor(filter, change)) subscriber.onChange(change, told)
+      if (asksFor(filter, change)) subscriber.onChange(change, notification)
   }
 
   /** Makes the stream carry what is asked for, sooner or later. */
@@ -180,7 +180,7 @@ export class SharedSubscription {
     if (this.#missed) {
       this.#missed = false
       this.#suspectLists()
-      for (const uri of stream.honoured.resources) this.deliver({ kind: 'resource', uri }, undefined)
+      for (const uri of stream.honoured.resources) this.#suspect({ kind: 'resource', uri })
     }
     this.#adjust()
   }
@@ -247,7 +247,12 @@ export class SharedSubscription {
 
   #suspectLists(): void {
     this.#suspected = true
-    for (const list of CHANGING_LISTS) this.deliver({ kind: 'list', list }, undefined)
+    for (const list of CHANGING_LISTS) this.#suspect({ kind: 'list', list })
+  }
+
+  /** Says what the backend did not say itself. */
+  #suspect(change: NamedChange): void {
+    this.deliver(change, changeNotification(change))
   }
 
   #drop(): void {

@@ -3,7 +3,12 @@ import { describe, test } from 'node:test'
 import { createFakeClock, settled } from '../../test/support/fake-clock.ts'
 import { identity, notificationOf } from '../../test/support/scripted.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
-import { type SubscriptionFilter, changeNotification } from '../protocol/subscription.ts'
+import {
+  type Change,
+  NOTHING,
+  type SubscriptionFilter,
+  changeNotification,
+} from '../protocol/subscription.ts'
 import type { BackendSubscription } from './backend.ts'
 import { ChannelError } from './channel.ts'
 import { type Speaker, StaleSpeakerError, type SubscriptionListener } from './speaker.ts'
@@ -17,8 +22,14 @@ const EVERYTHING = {
 const filter = (lists: SubscriptionFilter['lists'], ...resources: string[]): SubscriptionFilter => ({
   lists,
   resources,
+  tasks: [],
 })
 const lost = (): ChannelError => new ChannelError({ kind: 'broken', reason: 'lost' })
+
+function subjectOf(change: Change): string {
+  if (change.kind === 'list') return change.list
+  return change.kind === 'task' ? change.taskId : change.uri
+}
 
 /** A stream that the test plays the backend of. */
 interface Opened {
@@ -52,7 +63,7 @@ function setUp(capabilities: Readonly<Record<string, unknown>> = EVERYTHING) {
   const follow = (name: string, asked: SubscriptionFilter, context = EVERYBODY): BackendSubscription =>
     subscriptions.subscribe(asked, {
       context,
-      onChange: (change) => seen.push(`${name} ${change.kind === 'list' ? change.list : change.uri}`),
+      onChange: (change) => seen.push(`${name} ${subjectOf(change)}`),
     })
   const acknowledge = (stream: Opened | undefined, honoured = stream?.filter): void => {
     if (honoured !== undefined) stream?.listener.onOpen(honoured)
@@ -100,6 +111,22 @@ describe('those who follow one backend', () => {
     const idle = follow('b', filter(['prompts']))
     assert.deepEqual(await idle.honoured, filter([]))
     assert.equal(streams.length, 1)
+  })
+
+  test('hear of the tasks that they named', async () => {
+    const extensions = { 'io.modelcontextprotocol/tasks': {} }
+    const { streams, subscriptions, speaker, follow, acknowledge, taken } = setUp({ extensions })
+    const a = follow('a', { ...NOTHING, tasks: ['1', '2'] })
+    follow('b', { ...NOTHING, tasks: ['2'] })
+    subscriptions.attach(speaker)
+    assert.deepEqual(streams[0]?.filter, { ...NOTHING, tasks: ['1', '2'] })
+    acknowledge(streams[0], { ...NOTHING, tasks: ['2', '3'] })
+    assert.deepEqual(await a.honoured, { ...NOTHING, tasks: ['2'] })
+    for (const id of ['1', '2', '3']) {
+      const text = `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"${id}"}}`
+      streams[0]?.listener.onChange(notificationOf(text))
+    }
+    assert.deepEqual(taken(), ['a 1', 'a 2', 'b 2'])
   })
 
   test('of different contexts share nothing', () => {

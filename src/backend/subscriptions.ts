@@ -1,6 +1,12 @@
 import type { Clock } from '../pipeline/clock.ts'
 import type { NotificationMessage } from '../protocol/message.ts'
-import { CHANGING_LISTS, type Change, type SubscriptionFilter, changeOf } from '../protocol/subscription.ts'
+import {
+  CHANGING_LISTS,
+  type Change,
+  type SubscriptionFilter,
+  changeNotification,
+  changeOf,
+} from '../protocol/subscription.ts'
 import type { BackendSubscription, Subscriber } from './backend.ts'
 import { SharedSubscription } from './shared-subscription.ts'
 import type { Speaker, StaleSpeakerError } from './speaker.ts'
@@ -92,7 +98,10 @@ class BackendSubscriptions implements Subscriptions {
   }
 
   suspectLists(): void {
-    for (const list of CHANGING_LISTS) this.#deliver({ kind: 'list', list }, undefined)
+    for (const list of CHANGING_LISTS) {
+      const change = { kind: 'list', list } as const
+      this.#deliver(change, changeNotification(change))
+    }
   }
 
   close(): void {
@@ -100,7 +109,7 @@ class BackendSubscriptions implements Subscriptions {
     this.#contexts.clear()
   }
 
-  #deliver(change: Change, notification: NotificationMessage | undefined): void {
+  #deliver(change: Change, notification: NotificationMessage): void {
     for (const shared of this.#contexts.values()) shared.deliver(change, notification)
   }
 }

@@ -15,6 +15,9 @@ export const META = {
   fullName: 'io.toolgate/fullName',
 } as const
 
+/** The extension of tools that answer with a task (ext-tasks, "Extension Identifier"). */
+export const TASKS = 'io.modelcontextprotocol/tasks'
+
 /** Name and version of an implementation, as both sides report themselves. */
 export interface Implementation {
   readonly name: string

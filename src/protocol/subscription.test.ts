@@ -9,6 +9,7 @@ import {
   covers,
   filterText,
   intersectionOf,
+  isEmptyFilter,
   isWithin,
   offeredOf,
   readFilter,
@@ -18,6 +19,7 @@ import {
 const filter = (lists: SubscriptionFilter['lists'], ...resources: string[]): SubscriptionFilter => ({
   lists,
   resources,
+  tasks: [],
 })
 
 describe('the filter of a request', () => {
@@ -31,7 +33,7 @@ describe('the filter of a request', () => {
         resourcesListChanged: true,
         toolsListChanged: true,
         promptsListChanged: false,
-        taskIds: 1,
+        other: 1,
         resourceSubscriptions: ['a:b', 'a:b', 'é'],
       }),
       filter(['tools', 'resources'], 'a:b', 'é'),
@@ -42,13 +44,14 @@ describe('the filter of a request', () => {
     for (const bad of [[], 'x', null, { toolsListChanged: 1 }, { promptsListChanged: 'true' }])
       assert.equal(read(bad), undefined, JSON.stringify(bad))
     for (const bad of ['a:b', [1], [null], {}, false])
-      assert.equal(read({ resourceSubscriptions: bad }), undefined, JSON.stringify(bad))
+      for (const name of ['resourceSubscriptions', 'taskIds'])
+        assert.equal(read({ [name]: bad }), undefined, JSON.stringify(bad))
     assert.equal(readFilter(request('subscriptions/listen')), undefined)
   })
 
   test('is written without what is not asked for, and read again as it was', () => {
     assert.equal(filterText(filter([])), '{}')
-    const one = filter(['tools', 'prompts', 'resources'], 'a:"\\', 'b')
+    const one = { ...filter(['tools', 'prompts', 'resources'], 'a:"\\', 'b'), tasks: ['t"1', 't2'] }
     assert.deepEqual(read(JSON.parse(filterText(one))), one)
   })
 })
@@ -60,6 +63,18 @@ test('filters are united, intersected and compared', () => {
   assert.deepEqual(intersectionOf(a, b), filter(['tools'], 'y'))
   assert.ok(covers(unionOf([a, b]), a) && covers(a, a) && covers(a, filter([])))
   assert.ok(!covers(a, b) && !covers(a, filter([], 'z')) && !covers(filter([], 'x'), filter(['tools'])))
+})
+
+test('tasks are united, intersected, compared and offered like the rest', () => {
+  const tasks = (...ids: string[]): SubscriptionFilter => ({ ...filter([]), tasks: ids })
+  assert.deepEqual(unionOf([tasks('a', 'b'), tasks('b', 'c')]), tasks('a', 'b', 'c'))
+  assert.deepEqual(intersectionOf(tasks('a', 'b'), tasks('b', 'c')), tasks('b'))
+  assert.ok(covers(tasks('a', 'b'), tasks('b')) && !covers(tasks('a'), tasks('b')))
+  assert.ok(isEmptyFilter(tasks()) && !isEmptyFilter(tasks('a')))
+  const extensions = { 'io.modelcontextprotocol/tasks': {} }
+  assert.deepEqual(offeredOf(tasks('a'), { extensions }), tasks('a'))
+  for (const capabilities of [{}, { extensions: {} }, { extensions: null }, { extensions: 'x' }])
+    assert.deepEqual(offeredOf(tasks('a'), capabilities), tasks())
 })
 
 test('a server honours only what it declares', () => {
@@ -95,6 +110,12 @@ test('a notification says what changed, and nothing but changes is asked for', (
     '{"jsonrpc":"2.0","method":"toString"}',
   ])
     assert.equal(changeOf(notificationOf(other)), undefined, other)
+  const status = notificationOf(
+    '{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"t\\u0031"}}',
+  )
+  assert.deepEqual(changeOf(status), { kind: 'task', taskId: 't1' })
+  assert.ok(asksFor({ ...filter([]), tasks: ['t1'] }, { kind: 'task', taskId: 't1' }))
+  assert.ok(!asksFor({ ...filter([]), tasks: ['t'] }, { kind: 'task', taskId: 't1' }))
   const asked = filter(['tools'], 'a:b')
   assert.ok(asksFor(asked, { kind: 'list', list: 'tools' }))
   assert.ok(!asksFor(asked, { kind: 'list', list: 'prompts' }))

@@ -86,7 +86,7 @@ const URI_KINDS: readonly ListKind[] = ['tools', 'resources', 'resourceTemplates
 
 const KINDS: readonly ListKind[] = ['tools', 'prompts', 'resources', 'resourceTemplates']
 
-const EVERY_CHANGE: SubscriptionFilter = { lists: CHANGING_LISTS, resources: [] }
+const EVERY_CHANGE: SubscriptionFilter = { lists: CHANGING_LISTS, resources: [], tasks: [] }
 
 /** An unknown name makes the gateway ask the backends again, but not more often than this (milliseconds). */
 const MISS_INTERVAL = 1000

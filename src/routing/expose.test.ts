@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { callOf, collect, request, result, rpcError } from '../../test/support/scripted.ts'
+import { callOf, collect, notificationOf, request, result, rpcError } from '../../test/support/scripted.ts'
 import type { Call, Permitted, Reply } from '../pipeline/call.ts'
 import { mintPermit } from '../pipeline/permit.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { createSealer, randomKey } from '../seal/seal.ts'
-import { expose } from './expose.ts'
+import { expose, exposeTaskStatus } from './expose.ts'
 import { createTaskIds } from './tasks.ts'
 import { type UriSpace, createUriSpace } from './uris.ts'
 
@@ -141,4 +141,19 @@ describe('a task', () => {
     const task = result('{"resultType":"task","taskId":"t"}')
     assert.equal(await exposed({ call: read, backend: 'c', reply: task }), task)
   })
+})
+
+test('the status of a task has the id of the client, and in its result the URIs that its tasks/get would have', () => {
+  const status = (taskId: string, result: string): string =>
+    `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"${taskId}","ttlMs":-0,"result":${result}}}`
+  const told = {
+    task: { backend: 'b', taskId: 'sealed' },
+    notification: notificationOf(status('t', everywhere('x:1', 'ui://v'))),
+  }
+  const aggregate = exposeTaskStatus(uris, { route: { kind: 'aggregate' } }, told)
+  assert.equal(aggregate.text, status('sealed', everywhere('x+b:1', 'ui://b/v')))
+  const same = status('sealed', everywhere('x:1', 'ui://v'))
+  const alone = exposeTaskStatus(uris, { route: { kind: 'backend', backend: 'b' } }, told)
+  assert.equal(alone.text, same)
+  assert.equal(exposeTaskStatus(untouchable, { route: { kind: 'aggregate' } }, told).text, same)
 })

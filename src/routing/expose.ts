@@ -1,14 +1,20 @@
 import { GatewayError } from '../errors.ts'
-import type { Permitted, Reply } from '../pipeline/call.ts'
+import type { Call, Permitted, Reply } from '../pipeline/call.ts'
 import type { Filter } from '../pipeline/handler.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import type { Edit } from '../protocol/edit.ts'
 import { type JsonNode, member, scanJson, stringOf } from '../protocol/json.ts'
-import { type ErrorMessage, type ResultMessage, edited } from '../protocol/message.ts'
+import {
+  type ErrorMessage,
+  type NotificationMessage,
+  type ResultMessage,
+  edited,
+} from '../protocol/message.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from './catalog.ts'
 import { uiNodesOf, uriEdits } from './entry.ts'
 import { type TaskIds, isTaskMethod } from './tasks.ts'
+import type { UriSpace } from './uris.ts'
 
 /** What replies are translated with. */
 export interface ExposePorts {
@@ -97,6 +103,29 @@ function newTaskId(
   }
   const sealed = taskIds.seal({ backend, taskId }, call)
   return { start: found.id.start, end: found.id.end, text: JSON.stringify(sealed) }
+}
+
+/** A task as its client is told of it. */
+export interface ToldTask {
+  readonly backend: string
+  /** The id that the client has. */
+  readonly taskId: string
+}
+
+/** The status of a task (`notifications/tasks`) as the client is to see it: the same as its `tasks/get` would. */
+export function exposeTaskStatus(
+  uris: UriSpace,
+  call: Pick<Call, 'route'>,
+  told: { readonly task: ToldTask; readonly notification: NotificationMessage },
+): NotificationMessage {
+  const { notification, task } = told
+  const { text } = notification
+  const id = member(notification.params, 'taskId')
+  const edits = id === undefined ? [] : [{ start: id.start, end: id.end, text: JSON.stringify(task.taskId) }]
+  if (call.route.kind === 'backend' || !uris.rewrites(task.backend)) return edited(notification, edits)
+  const result = member(member(scanJson(text, DEEP), 'params'), 'result')
+  const toExposed: UriExposure = (uri) => uris.expose(task.backend, uri)
+  return edited(notification, [...edits, ...uriEdits(text, nodesOfResult(text, result), toExposed)])
 }
 
 /** The reply was accepted, however deep it is. */

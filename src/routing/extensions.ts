@@ -1,7 +1,7 @@
 import type { BackendIdentity } from '../backend/backend.ts'
 import { member, valueOf } from '../protocol/json.ts'
 import type { RequestMessage } from '../protocol/message.ts'
-import { META } from '../protocol/meta.ts'
+import { META, TASKS } from '../protocol/meta.ts'
 
 /** Settings by extension, as both sides declare them in `capabilities.extensions`. */
 export type Extensions = Readonly<Record<string, unknown>>
@@ -10,8 +10,6 @@ const NONE: Extensions = {}
 
 /** MCP Apps (2026-01-26): needs nothing of a gateway but that references are kept. */
 const APPS = 'io.modelcontextprotocol/ui'
-/** Tools that answer with a task (ext-tasks, "Extension Identifier"). */
-export const TASKS = 'io.modelcontextprotocol/tasks'
 
 /** What clients of the aggregate can use, because the gateway knows what has to be rewritten. */
 const AGGREGATED: readonly string[] = [APPS, TASKS]

@@ -183,7 +183,7 @@ function capabilitiesOf(
   return capabilities
 }
 
-const ANY_RESOURCE: SubscriptionFilter = { lists: [], resources: ['any'] }
+const ANY_RESOURCE: SubscriptionFilter = { lists: [], resources: ['any'], tasks: [] }
 
 function instructionsOf(found: readonly Found[]): string | undefined {
   const given = found.flatMap(({ backend, identity }) => {

@@ -21,10 +21,13 @@ export interface Outbox {
   open(honoured: SubscriptionFilter): void
   /** Says that a list changed; a burst is told at its beginning and once at its end. */
   putList(list: ChangingList): void
-  /** Says that a resource was updated; while the client does not read, the last word on each resource is kept. */
-  putResource(uri: string, notification: NotificationMessage): void
+  /** Says how one thing is now; while the client does not read, the last word on each is kept. */
+  putUpdate(about: Update, notification: NotificationMessage): void
   close(): void
 }
+
+/** A change of one thing, as the client calls it. */
+export type Update = Exclude<Change, { readonly kind: 'list' }>
 
 /** What an outbox needs. */
 export interface OutboxPorts {
@@ -32,7 +35,7 @@ export interface OutboxPorts {
   readonly out: Notifications
   /** Raw JSON of the subscription's id: that of the request, as the client wrote it. */
   readonly id: string
-  /** Updated resources that may wait for a client that does not read. */
+  /** Updates that may wait for a client that does not read. */
   readonly queue: number
   /** Called when more waits than that. */
   readonly onOverflow: (error: GatewayError) => void
@@ -64,10 +67,16 @@ function withSubscriptionId(notification: NotificationMessage, id: string): Noti
   return edited(notification, editMembers(meta, { [META.subscriptionId]: id }))
 }
 
+/** An update that is not sent yet. */
+interface Waiting {
+  readonly about: Update
+  readonly notification: NotificationMessage
+}
+
 class SubscriptionOutbox implements Outbox {
   readonly #ports: OutboxPorts
   readonly #lists = new Set<ChangingList>()
-  readonly #resources = new Map<string, NotificationMessage>()
+  readonly #updates = new Map<string, Waiting>()
   /** When each list may be told again, and what cancels doing so. */
   readonly #bursts = new Map<ChangingList, { readonly cancel: () => void; again: boolean }>()
   /** Known once the subscription is acknowledged. */
@@ -84,8 +93,7 @@ class SubscriptionOutbox implements Outbox {
     this.#honoured = honoured
     this.#send(acknowledgement(honoured, this.#ports.id))
     for (const list of this.#lists) if (!honoured.lists.includes(list)) this.#lists.delete(list)
-    for (const uri of this.#resources.keys())
-      if (!asksFor(honoured, { kind: 'resource', uri })) this.#resources.delete(uri)
+    for (const [key, { about }] of this.#updates) if (!asksFor(honoured, about)) this.#updates.delete(key)
     this.#pump()
   }
 
@@ -99,10 +107,13 @@ class SubscriptionOutbox implements Outbox {
     }
   }
 
-  putResource(uri: string, notification: NotificationMessage): void {
-    if (!this.#isWanted({ kind: 'resource', uri })) return
-    this.#resources.set(uri, notification)
-    if (this.#resources.size > this.#ports.queue) {
+  putUpdate(about: Update, notification: NotificationMessage): void {
+    if (!this.#isWanted(about)) return
+    this.#updates.set(about.kind === 'task' ? `task ${about.taskId}` : `resource ${about.uri}`, {
+      about,
+      notification,
+    })
+    if (this.#updates.size > this.#ports.queue) {
       this.close()
       const message = `The client left ${this.#ports.queue} messages unread`
       return this.#ports.onOverflow(new GatewayError('SLOW_CONSUMER', message))
@@ -115,7 +126,7 @@ class SubscriptionOutbox implements Outbox {
     for (const { cancel } of this.#bursts.values()) cancel()
     this.#bursts.clear()
     this.#lists.clear()
-    this.#resources.clear()
+    this.#updates.clear()
   }
 
   /** Nothing is sent that was not agreed; before that is known, everything waits. */
@@ -138,8 +149,8 @@ class SubscriptionOutbox implements Outbox {
       this.#startBurst(list)
       return changeNotification({ kind: 'list', list })
     }
-    for (const [uri, notification] of this.#resources) {
-      this.#resources.delete(uri)
+    for (const [key, { notification }] of this.#updates) {
+      this.#updates.delete(key)
       return notification
     }
     return undefined

@@ -17,15 +17,26 @@ import type { Notifications, Route } from '../pipeline/call.ts'
 import { silentLog } from '../pipeline/log.ts'
 import { mintPermit } from '../pipeline/permit.ts'
 import { type SubscriptionFilter, asksFor, changeNotification, changeOf } from '../protocol/subscription.ts'
+import { createSealer, randomKey } from '../seal/seal.ts'
 import { createCatalog } from './catalog.ts'
 import { createFanIn } from './subscriptions.ts'
+import { createTaskIds } from './tasks.ts'
 
 const CAPABILITIES = {
   tools: { listChanged: true },
   prompts: { listChanged: true },
   resources: { listChanged: true, subscribe: true },
 }
+const taskIds = createTaskIds(createSealer(randomKey()))
 const LISTED = { name: 'listed', uri: 'a://listed' }
+
+interface Options {
+  readonly id?: string
+  readonly route?: Route
+  readonly out?: Notifications
+  /** Raw JSON of the request's `_meta`. */
+  readonly meta?: string
+}
 
 function setUp(over: { readonly streams?: number; readonly queue?: number } = {}) {
   const clock = createFakeClock()
@@ -48,15 +59,16 @@ function setUp(over: { readonly streams?: number; readonly queue?: number } = {}
     catalog,
     backends: new Map(backends.map((backend) => [backend.name, backend])),
     clock,
+    taskIds,
     listDeadline: 2000,
     streams: over.streams ?? 10,
     queue: over.queue ?? 10,
   })
-  const open = (filter: object, options: { id?: string; route?: Route; out?: Notifications } = {}) => {
-    const { id = '7', route = { kind: 'aggregate' } } = options
+  const open = (filter: object, options: Options = {}) => {
+    const { id = '7', route = { kind: 'aggregate' }, meta = '{}' } = options
     const collected = collect()
     const leaving = new AbortController()
-    const text = `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":${JSON.stringify(filter)}}}`
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":${JSON.stringify(filter)},"_meta":${meta}}}`
     const names = route.kind === 'backend' ? [route.backend] : backends.map(({ name }) => name)
     const target = { kind: 'many', operation: { kind: 'listen' }, backends: names } as const
     const call = callOf(requestOf(text), { route, signal: leaving.signal })
@@ -119,7 +131,7 @@ describe('a subscription', () => {
     await clock.advance(1)
     assert.equal(one.texts[0], ack('7', '{"toolsListChanged":true,"resourceSubscriptions":["x://nobody"]}'))
     assert.equal(one.taken().length, 3)
-    late.resolve({ lists: ['tools'], resources: [] })
+    late.resolve({ lists: ['tools'], resources: [], tasks: [] })
     await clock.advance(200)
     assert.deepEqual(one.taken(), [changed('tools')], 'what comes late is news')
   })
@@ -265,6 +277,82 @@ describe('a subscription', () => {
   })
 })
 
+describe('a subscription to tasks', () => {
+  const meta =
+    '{"io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}'
+  const idOf = (backend: string, taskId: string, principal = 'anonymous'): string =>
+    taskIds.seal({ backend, taskId }, { principal: { id: principal, anonymous: true } })
+  const status = (taskId: string, rest = ''): string =>
+    `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"${taskId}"${rest}}}`
+  const meta7 = (subscription: string): string =>
+    `,"_meta":{"io.modelcontextprotocol/subscriptionId":${subscription}}`
+
+  test('follows them at their backends, and tells of each under the id that the client has', async () => {
+    const { a, b, open } = setUp()
+    const [first, again, other] = [idOf('a', '1'), idOf('a', '1'), idOf('b', '1')]
+    const one = open({ taskIds: [first, again, other] }, { meta })
+    await settled()
+    assert.deepEqual(one.taken(), [ack('7', JSON.stringify({ taskIds: [first, again, other] }))])
+    assert.deepEqual(a.subscriptions.at(-1)?.filter, { lists: [], resources: [], tasks: ['1'] })
+    a.announce(notificationOf(status('1', `,"ttlMs":1.0${meta7('99')}`)))
+    assert.deepEqual(one.taken(), [
+      status(first, `,"ttlMs":1.0${meta7('7')}`),
+      status(again, `,"ttlMs":1.0${meta7('7')}`),
+    ])
+    b.announce(notificationOf(status('1', meta7('99'))))
+    b.announce(notificationOf(status('2', meta7('99'))))
+    assert.deepEqual(one.taken(), [status(other, meta7('7'))])
+    one.leave()
+    await assert.rejects(one.ended, { code: 'CANCELLED' })
+    assert.equal(a.listeners, 1, 'only the catalog follows')
+  })
+
+  test('leaves out what is not the client’s, what this route does not reach and what its backend refuses', async () => {
+    const { a, open } = setUp()
+    a.honours = (filter) => Promise.resolve({ ...filter, tasks: filter.tasks.filter((id) => id !== 'gone') })
+    const mine = idOf('a', '1')
+    const ids = ['1', idOf('a', '1', 'somebody'), idOf('b', '1'), idOf('a', 'gone'), mine]
+    const one = open({ taskIds: ids }, { meta, route: { kind: 'backend', backend: 'a' } })
+    await settled()
+    assert.deepEqual(one.taken(), [ack('7', JSON.stringify({ taskIds: [mine] }))])
+    a.announce(notificationOf(status('gone')))
+    assert.deepEqual(one.taken(), [])
+  })
+
+  test('asks nothing of a legacy backend', async () => {
+    const { a, open } = setUp()
+    a.statusNow = { identity: identity({ era: 'legacy', capabilities: CAPABILITIES }) }
+    const one = open({ taskIds: [idOf('a', '1')] }, { meta })
+    await settled()
+    assert.deepEqual(one.taken(), [ack('7', '{}')])
+    assert.ok(a.subscriptions.every(({ filter }) => filter.tasks.length === 0))
+  })
+
+  test('keeps the last status of each task while the client does not read', async () => {
+    const { a, open } = setUp()
+    const ready = Promise.withResolvers<void>()
+    const read: string[] = []
+    const out = { send: ({ text }: { text: string }) => (read.push(text), ready.promise) }
+    open({ taskIds: [idOf('a', '1')] }, { meta, out })
+    await settled()
+    for (let times = 0; times < 100; times++) a.announce(notificationOf(status('1', `,"n":${times}`)))
+    ready.resolve()
+    await settled()
+    assert.equal(read.length, 2)
+    assert.match(read[1] ?? '', /"n":99/)
+  })
+
+  test('is refused to whoever does not declare the extension', async () => {
+    const { open } = setUp()
+    await assert.rejects(open({ taskIds: [idOf('a', '1')] }).ended, { code: 'MISSING_CAPABILITY' })
+    const nothing = open({ taskIds: [] })
+    await settled()
+    assert.deepEqual(nothing.taken(), [ack('7', '{}')])
+    const taskIds = Array.from({ length: 1001 }, (_, index) => String(index))
+    await assert.rejects(open({ taskIds }, { meta }).ended, { code: 'INVALID_PARAMS' })
+  })
+})
+
 test('whatever backends announce, nothing is told that was not asked for', async () => {
   // A generator of its own, so that every run tries the same.
   let state = 20_261_122
@@ -279,6 +367,7 @@ test('whatever backends announce, nothing is told that was not asked for', async
     const filter: SubscriptionFilter = {
       lists: some(['tools', 'prompts', 'resources']),
       resources: some(uris),
+      tasks: [],
     }
     const honours = some(uris)
     b.honours = (asked) =>

@@ -20,12 +20,15 @@ import {
   readFilter,
 } from '../protocol/subscription.ts'
 import type { Catalog } from './catalog.ts'
+import { exposeTaskStatus } from './expose.ts'
 import { type Outbox, createOutbox } from './outbox.ts'
+import { type TaskIds, requireTasks } from './tasks.ts'
 
 /** What subscriptions of clients are made of. */
 export interface FanInPorts {
   readonly catalog: Catalog
   readonly backends: ReadonlyMap<string, Backend>
+  readonly taskIds: TaskIds
   readonly clock: Clock
   /** Milliseconds that the acknowledgement waits for slow backends. */
   readonly listDeadline: number
@@ -43,7 +46,7 @@ export interface FanIn {
   drain(): void
 }
 
-/** Most resources that one subscription may follow. */
+/** Most resources that one subscription may follow, and most tasks. */
 const MAX_RESOURCES = 1000
 
 /** Creates the fan-in. */
@@ -92,11 +95,12 @@ function createAdmission(limit: number): (call: Call) => () => void {
 function filterOf(call: Call): SubscriptionFilter {
   const filter = readFilter(call.message)
   if (filter === undefined) {
-    const message = `${call.method} needs "params.notifications": an object of booleans and "resourceSubscriptions", a list of URIs`
+    const message = `${call.method} needs "params.notifications": an object of booleans, with lists of strings as "resourceSubscriptions" and "taskIds"`
     throw new GatewayError('INVALID_PARAMS', message)
   }
-  if (filter.resources.length > MAX_RESOURCES) {
-    const message = `One subscription follows ${MAX_RESOURCES} resources at most`
+  if (filter.tasks.length > 0) requireTasks(call)
+  if (Math.max(filter.resources.length, filter.tasks.length) > MAX_RESOURCES) {
+    const message = `One subscription follows ${MAX_RESOURCES} resources and as many tasks at most`
     throw new GatewayError('INVALID_PARAMS', message)
   }
   return filter
@@ -117,10 +121,17 @@ interface Followed {
   readonly owned: boolean
 }
 
-/** What is followed at one backend. */
+/** One task, as the client and as its backend call it. */
+interface FollowedTask {
+  readonly exposed: string
+  readonly own: string
+}
+
+/** What is followed at one backend. Tasks are followed apart. */
 interface Part {
   readonly backend: Backend
   readonly followed: readonly Followed[]
+  readonly tasks: readonly FollowedTask[]
   readonly subscription: BackendSubscription
   /** What the backend honours; undefined until it has said so. */
   honoured: SubscriptionFilter | undefined
@@ -162,6 +173,7 @@ class ClientSubscription {
     const ends = AbortSignal.any([signal, this.#overflow.signal, draining])
     const owners = await unlessAborted(this.#owners(), ends)
     this.#follow(owners)
+    this.#followTasks()
     await this.#agreed(ends)
     this.#acknowledged = true
     this.#outbox.open(this.#honoured())
@@ -204,22 +216,44 @@ class ClientSubscription {
 
   #follow(owners: ReadonlyMap<string, readonly Followed[]>): void {
     const { lists } = this.#opening.filter
-    const { signal } = this.#ended
     this.#parts = [...owners].flatMap(([name, followed]): readonly Part[] => {
       const backend = this.#ports.backends.get(name)
       if (backend === undefined) return []
       const resources = [...new Set(followed.map(({ own }) => own))]
       const subscription = backend.subscribe(
-        { lists, resources },
+        { lists, resources, tasks: [] },
         {
           context: EVERYBODY,
           onChange: (change, notification) => this.#onChange(followed, change, notification),
         },
       )
       // Subscriptions do not connect by themselves. Whoever cannot be reached now is tried again by itself.
-      backend.identify(signal).catch(() => undefined)
-      return [{ backend, followed, subscription, honoured: undefined }]
+      backend.identify(this.#ended.signal).catch(() => undefined)
+      return [{ backend, followed, tasks: [], subscription, honoured: undefined }]
     })
+  }
+
+  /** Tasks belong to one principal, so a backend that takes offence at one of them refuses it to nobody else. */
+  #followTasks(): void {
+    const { call, filter } = this.#opening
+    const opened = filter.tasks.flatMap((exposed) => {
+      const task = this.#ports.taskIds.open(exposed, call)
+      return task === undefined ? [] : [{ exposed, own: task.taskId, name: task.backend }]
+    })
+    const parts = [...Map.groupBy(opened, ({ name }) => name)].flatMap(([name, tasks]): readonly Part[] => {
+      const backend = this.#ports.backends.get(name)
+      // A legacy server may have tasks, but not these.
+      if (backend === undefined || backend.status().identity?.era === 'legacy') return []
+      const subscription = backend.subscribe(
+        { lists: [], resources: [], tasks: [...new Set(tasks.map(({ own }) => own))] },
+        {
+          context: `tasks of ${call.principal.id}`,
+          onChange: (change, notification) => this.#onTask({ name, tasks }, change, notification),
+        },
+      )
+      return [{ backend, followed: [], tasks, subscription, honoured: undefined }]
+    })
+    this.#parts = [...this.#parts, ...parts]
   }
 
   /** Waits until every backend has said what it honours, or the deadline has passed. */
@@ -242,8 +276,13 @@ class ClientSubscription {
   #onLate({ followed }: Part, honoured: SubscriptionFilter): void {
     this.#opening.filter.lists.forEach((list) => this.#outbox.putList(list))
     for (const { own, exposed, owned } of followed) {
-      if (owned && honoured.resources.includes(own)) this.#outbox.putResource(exposed, updated(exposed))
+      if (owned && honoured.resources.includes(own)) this.#suspect(exposed)
     }
+  }
+
+  #suspect(uri: string): void {
+    const change = { kind: 'resource', uri } as const
+    this.#outbox.putUpdate(change, changeNotification(change))
   }
 
   #honoured(): SubscriptionFilter {
@@ -255,18 +294,36 @@ class ClientSubscription {
       })
     const isOwn = (list: string): boolean => call.route.kind === 'aggregate' && list === 'tools'
     const exposed = new Set(this.#parts.flatMap(honouredResources))
+    const tasks = new Set(this.#parts.flatMap(honouredTasks))
     return {
       lists: CHANGING_LISTS.filter((list) => filter.lists.includes(list) && (isOwn(list) || offers(list))),
       resources: filter.resources.filter((uri) => exposed.has(uri)),
+      tasks: filter.tasks.filter((id) => tasks.has(id)),
+    }
+  }
+
+  #onTask(
+    { name, tasks }: { readonly name: string; readonly tasks: readonly FollowedTask[] },
+    change: Change,
+    notification: NotificationMessage,
+  ): void {
+    if (change.kind !== 'task') return
+    const uris = this.#ports.catalog.uris()
+    for (const { own, exposed: taskId } of tasks) {
+      if (own !== change.taskId) continue
+      const told = { task: { backend: name, taskId }, notification }
+      this.#outbox.putUpdate({ kind: 'task', taskId }, exposeTaskStatus(uris, this.#opening.call, told))
     }
   }
 
   #onChange(followed: readonly Followed[], change: Change, notification: NotificationMessage): void {
+    if (change.kind === 'task') return
     if (change.kind === 'list') return this.#outbox.putList(change.list)
     for (const { own, exposed } of followed) {
       if (!isWithin(own, change.uri)) continue
       const uri = exposed + change.uri.slice(own.length)
-      return this.#outbox.putResource(uri, uri === change.uri ? notification : withUri(notification, uri))
+      const told = uri === change.uri ? notification : withUri(notification, uri)
+      return this.#outbox.putUpdate({ kind: 'resource', uri }, told)
     }
   }
 }
@@ -280,15 +337,16 @@ function honouredResources({ backend, followed, honoured }: Part): readonly stri
   const resources = owned.map(({ exposed }) => exposed)
   return identity === undefined
     ? resources
-    : offeredOf({ lists: [], resources }, identity.capabilities).resources
+    : offeredOf({ lists: [], resources, tasks: [] }, identity.capabilities).resources
+}
+
+/** The tasks that the backend has agreed to: whoever hears of none asks for them (ext-tasks, "Task Status Notifications"). */
+function honouredTasks({ tasks, honoured }: Part): readonly string[] {
+  return tasks.filter(({ own }) => honoured?.tasks.includes(own)).map(({ exposed }) => exposed)
 }
 
 function withUri(notification: NotificationMessage, uri: string): NotificationMessage {
   const { params } = notification
   if (params === undefined) return notification
   return edited(notification, editMembers(params, { uri: JSON.stringify(uri) }))
-}
-
-function updated(uri: string): NotificationMessage {
-  return changeNotification({ kind: 'resource', uri })
 }

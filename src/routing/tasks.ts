@@ -1,9 +1,10 @@
 import { GatewayError } from '../errors.ts'
 import type { Call } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
+import { TASKS } from '../protocol/meta.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Sealer } from '../seal/seal.ts'
-import { TASKS, declaredExtensions } from './extensions.ts'
+import { declaredExtensions } from './extensions.ts'
 
 const METHODS: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel'])
 

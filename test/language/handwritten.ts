@@ -1,11 +1,17 @@
 /** Modern servers that answer what a test wrote down, for what no SDK says. */
-import { type RawBackend, type Received, rawBackend, response } from '../hostile/support/backend.ts'
+import {
+  type Behaviour,
+  type RawBackend,
+  type Received,
+  rawBackend,
+  response,
+} from '../hostile/support/backend.ts'
 import type { House } from './house.ts'
 import type { RawAnswer, RawOptions } from './raw.ts'
 import type { Configured, Scope } from './scope.ts'
 import type { Arguments } from './stage.ts'
 
-/** Results by method, or `{ error }`. */
+/** Results by method, or `{ error }`, or a {@link Behaviour} that answers otherwise. */
 export type Answers = Readonly<Record<string, (params: Arguments) => object>>
 
 const modernResult = (members: object): string =>
@@ -36,6 +42,7 @@ export async function handwritten(
     const found = known[received.rpc]?.(paramsOf(received))
     if (found === undefined)
       return reply.json(response(received.id, '"error":{"code":-32601,"message":"unknown"}'), { status: 404 })
+    if (typeof found === 'function') return (found as Behaviour)(received, reply)
     const members = 'error' in found ? `"error":${JSON.stringify(found.error)}` : modernResult(found)
     reply.json(response(received.id, members))
   })

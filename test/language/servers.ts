@@ -23,7 +23,7 @@ export function serverV2(stage: Stage): ServerV2 {
         meta: mcpReq._meta,
         signal: mcpReq.signal,
         notify: async (method, details) => mcpReq.notify({ method, params: details }),
-        ask: async (message) => askV2(mcpReq, message),
+        ask: async (message, patience) => askV2(mcpReq, message, patience),
       }),
     ),
   )
@@ -41,11 +41,12 @@ export function serverV1(stage: Stage): ServerV1 {
         signal: extra.signal,
         notify: async (_method, details) =>
           extra.sendNotification({ method: 'notifications/progress', params: details }),
-        async ask(message) {
+        async ask(message, timeout) {
           const params = { mode: 'form' as const, message, requestedSchema: FORM }
           const request = { method: 'elicitation/create' as const, params }
           const { action, content } = await extra.sendRequest(request, ElicitResultSchema, {
             signal: extra.signal,
+            timeout,
           })
           return { kind: 'input', action, content: content ?? {} }
         },
@@ -66,14 +67,14 @@ interface Context {
   readonly meta: Arguments | undefined
   readonly signal: AbortSignal
   readonly notify: (method: 'notifications/progress', details: ProgressDetails) => Promise<void>
-  readonly ask: (message: string) => Promise<Asked>
+  readonly ask: StagedCall['ask']
 }
 
 /** In the legacy era the question is a request of the server; in the modern one it is the result. */
-async function askV2(mcpReq: ServerContext['mcpReq'], message: string): Promise<Asked> {
+async function askV2(mcpReq: ServerContext['mcpReq'], message: string, timeout: number): Promise<Asked> {
   if (mcpReq.envelope === undefined) {
     const params = { mode: 'form' as const, message, requestedSchema: FORM }
-    const { action, content } = await mcpReq.elicitInput(params, { signal: mcpReq.signal })
+    const { action, content } = await mcpReq.elicitInput(params, { signal: mcpReq.signal, timeout })
     return { kind: 'input', action, content: content ?? {} }
   }
   const response = mcpReq.inputResponses?.['who'] as { action: string; content?: Arguments } | undefined

@@ -1,9 +1,9 @@
-import { type Journal, createJournal } from './journal.ts'
+import { type Journal, PATIENCE, createJournal } from './journal.ts'
 
 /**
  * What a scripted tool does. `echo`: answers its arguments. `fail`: answers with a tool error. `progress`: reports
  * `steps` steps, then answers. `wait`: reports step 1, then ends when it is released or cancelled. `ask`: asks the
- * user of the client by a form, and answers what was answered.
+ * user of the client by a form, and answers what was answered; `patience` says how many milliseconds it waits.
  */
 export type Behaviour = 'echo' | 'fail' | 'progress' | 'wait' | 'ask'
 
@@ -67,9 +67,9 @@ export interface StagedCall {
   progress(step: { readonly progress: number; readonly total: number }): Promise<void>
   /**
    * Asks the user by a form with one text, `name`. A modern server cannot wait: its answer is then the result that
-   * asks, and the call comes again with the input.
+   * asks, and the call comes again with the input. A legacy one gives up after `patience` milliseconds.
    */
-  ask(message: string): Promise<Asked>
+  ask(message: string, patience: number): Promise<Asked>
 }
 
 /** What became of a question. */
@@ -138,7 +138,7 @@ export function createStage(first: Script, journal: Journal<Sighting> = createJo
   }
   const ask = async (call: StagedCall): Promise<StagedAnswer> => {
     const who = String(call.args['who'])
-    const asking = call.ask(`who is ${who}?`)
+    const asking = call.ask(`who is ${who}?`, Number(call.args['patience'] ?? PATIENCE))
     const failed = asking.then(
       () => undefined,
       (error: unknown) => `nobody could be asked: ${String(error)}`,
