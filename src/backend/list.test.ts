@@ -40,6 +40,13 @@ async function failure(answers: Answers, over: Parameters<typeof fetchFrom>[1] =
 }
 
 describe('a list of a backend', () => {
+  test('is believed to be fresh for a day at most', async () => {
+    for (const ttl of ['1e400', '99999999999', '86400001']) {
+      const { list } = await fetchFrom(() => result(`{"tools":[],"ttlMs":${ttl}}`))
+      assert.equal(list.ttlMs, 86_400_000, ttl)
+    }
+  })
+
   test('is followed to its last page; the shortest life and the narrowest scope count', async () => {
     const pages = [
       { tools: [tool('a')], nextCursor: 'p"2', ttlMs: 5000, cacheScope: 'public' },

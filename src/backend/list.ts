@@ -8,6 +8,9 @@ import type { Speaker } from './speaker.ts'
 /** Most pages that are followed; a server that has more is lying or broken. */
 const MAX_PAGES = 1000
 
+/** Longest that a list is believed to be fresh, in milliseconds: a lying backend must not pin what it once said. */
+const LONGEST_LIFE = 86_400_000
+
 /** The list of a kind that the backend does not offer. */
 const NOTHING: BackendList = { entries: [], ttlMs: 0, cacheScope: 'public', offered: false }
 
@@ -33,7 +36,7 @@ export async function fetchList(
   const method = METHOD_OF_KIND[kind]
   const entries: string[] = []
   const seen = new Set<string>()
-  let ttlMs = Number.POSITIVE_INFINITY
+  let ttlMs = LONGEST_LIFE
   let cacheScope: 'public' | 'private' = 'public'
   let cursor: string | undefined
   let size = 0
