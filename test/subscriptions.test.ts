@@ -209,6 +209,8 @@ suite('a subscription on a pipe', () => {
     b.changeTools()
     for (const what of ['x://1', 'x://2', 'tools']) await heard.until((said) => said === what)
     await one.close()
+    // Lines of a pipe are taken in order: with this answer, the end of the subscription has been seen.
+    await client.listTools()
     a.touch('x://1')
     const heardBefore = heard.count((what) => what === 'tools')
     a.changeTools()
