@@ -7,6 +7,7 @@ import {
   requestOf,
   untilAborted,
   valueOfReply,
+  someone,
 } from '../../test/support/scripted.ts'
 import {
   INITIALIZED,
@@ -42,7 +43,7 @@ const CONFIG: BackendConfig = {
 }
 const ASKING = { elicitation: { form: {}, url: {} } }
 const MODERN: Downstream = { era: 'modern', version: '2026-07-28', transport: 'http', session: undefined }
-const ALICE: Principal = { id: 'alice', anonymous: false }
+const ALICE: Principal = someone('alice')
 const NOBODY: Principal = { id: 'anonymous', anonymous: true }
 
 interface SendOptions extends Partial<BackendRequest> {
@@ -169,7 +170,7 @@ describe('the session of a call', () => {
 
   const cases: readonly (readonly [string, Partial<BackendConfig>, readonly SendOptions[], number])[] = [
     ['is shared by the calls of a principal with the same capabilities', {}, [{}, {}], 1],
-    ['is not shared across principals', {}, [{}, { principal: { id: 'bob', anonymous: false } }], 2],
+    ['is not shared across principals', {}, [{}, { principal: someone('bob') }], 2],
     ['is not shared across sets of capabilities', {}, [{}, { capabilities: ASKING }], 2],
     [
       'is one per session of the client where that is configured',
@@ -193,7 +194,7 @@ describe('the session of a call', () => {
     [
       'is one for all where that is configured',
       { isolation: 'shared' },
-      [{ capabilities: ASKING }, { capabilities: ASKING, principal: { id: 'bob', anonymous: false } }],
+      [{ capabilities: ASKING }, { capabilities: ASKING, principal: someone('bob') }],
       1,
     ],
   ]
@@ -210,8 +211,8 @@ describe('the session of a call', () => {
     const one = desk(done)
     await one.send()
     await one.clock.advance(1000)
-    await one.send({ principal: { id: 'bob', anonymous: false } })
-    await one.send({ principal: { id: 'cid', anonymous: false } })
+    await one.send({ principal: someone('bob') })
+    await one.send({ principal: someone('cid') })
     assert.deepEqual(
       [one.calls.sessions, one.channel.deleted.map((headers) => headers['mcp-session-id'])],
       [2, ['s1']],
@@ -225,7 +226,7 @@ describe('the session of a call', () => {
     const tool = asking()
     const one = desk(tool.script, { maxSessions: 1 })
     await parkedOf(one, one.send({ capabilities: ASKING }))
-    await assert.rejects(one.send({ principal: { id: 'bob', anonymous: false } }), { code: 'TOO_MANY' })
+    await assert.rejects(one.send({ principal: someone('bob') }), { code: 'TOO_MANY' })
     await one.calls.close()
   })
 
@@ -292,7 +293,7 @@ describe('a call that waits for its client', () => {
     const params = { requestState, inputResponses: ACCEPT }
     const mine = { capabilities: ASKING, args: { b: 2, a: 1 }, params }
     const foreign: readonly SendOptions[] = [
-      { ...mine, principal: { id: 'bob', anonymous: false } },
+      { ...mine, principal: someone('bob') },
       { ...mine, args: { a: 1, b: 3 } },
       { ...mine, target: { kind: 'one', backend: 'a', name: 'u', paramHeaders: [] } },
       { ...mine, target: { kind: 'one', backend: 'b', name: 't', paramHeaders: [] } },

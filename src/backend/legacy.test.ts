@@ -8,6 +8,7 @@ import {
   requestOf,
   result,
   untilAborted,
+  someone,
 } from '../../test/support/scripted.ts'
 import {
   type Script,
@@ -33,7 +34,7 @@ function sending(text: string, over: Partial<BackendRequest> = {}): BackendReque
     message: requestOf(text),
     target,
     exposedName: 'a_list',
-    principal: { id: 'alice', anonymous: false },
+    principal: someone('alice'),
     downstream: { era: 'modern', version: '2026-07-28', transport: 'http', session: undefined },
     headers: undefined,
     signal: LIVE,

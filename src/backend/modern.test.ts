@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { settled } from '../../test/support/fake-clock.ts'
-import { collect, identity, notificationOf, requestOf, untilAborted } from '../../test/support/scripted.ts'
+import {
+  collect,
+  identity,
+  notificationOf,
+  requestOf,
+  untilAborted,
+  someone,
+} from '../../test/support/scripted.ts'
 import {
   type Script,
   answer,
@@ -29,7 +36,7 @@ function sending(text: string, over: Partial<BackendRequest> = {}): BackendReque
     message: requestOf(text),
     target,
     exposedName: 'a_list',
-    principal: { id: 'alice', anonymous: false },
+    principal: someone('alice'),
     downstream: { era: 'modern', version: '2026-07-28', transport: 'http', session: undefined },
     headers: undefined,
     signal: LIVE,

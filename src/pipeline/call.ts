@@ -3,13 +3,34 @@ import type { Era } from '../protocol/versions.ts'
 import type { Permit } from './permit.ts'
 import type { Target } from './target.ts'
 
-/** The authenticated identity behind an exchange. */
-export interface Principal {
-  /** Stable key of issuer, subject, client and tenant: what state may be bound to. Never shown to backends. */
+/** Who calls where the operator lets nobody say it. */
+export interface AnonymousPrincipal {
+  /** Stable key that state may be bound to. */
   readonly id: string
-  /** True where the operator allows calls without credentials. */
-  readonly anonymous: boolean
+  readonly anonymous: true
 }
+
+/** An identity that was verified: what a token or an API key says, in the words of RFC 9068 and RFC 8693. */
+export interface AuthenticatedPrincipal {
+  /** Stable key of issuer, subject, client and tenant, not of scopes: what state may be bound to. Never shown to backends. */
+  readonly id: string
+  readonly anonymous: false
+  /** The issuer of the token; `toolgate:keys` for an API key. */
+  readonly issuer: string
+  readonly subject: string
+  /** `client_id`, where the credentials name one. */
+  readonly client: string | undefined
+  readonly tenant: string | undefined
+  readonly scopes: ReadonlySet<string>
+  readonly groups: ReadonlySet<string>
+  /** Every claim of the token, for policies; never logged. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /** Wall-clock milliseconds at which the credentials end; undefined means never. */
+  readonly expiresAt: number | undefined
+}
+
+/** The identity behind an exchange. */
+export type Principal = AnonymousPrincipal | AuthenticatedPrincipal
 
 /** The client of a call, as it describes itself; for shaping answers, never for decisions. */
 export interface Downstream {

@@ -12,6 +12,7 @@ import {
   tool,
   untilAborted,
   valueOfReply,
+  someone,
 } from '../../test/support/scripted.ts'
 import { GatewayError } from '../errors.ts'
 import type { Call, Reply, Route } from '../pipeline/call.ts'
@@ -139,7 +140,7 @@ describe('a cursor', () => {
   const elsewhere: readonly (readonly [string, ListMethod, Partial<Call>])[] = [
     ['another method', 'prompts/list', {}],
     ['another route', 'tools/list', { route: { kind: 'backend', backend: 'a' } }],
-    ['another principal', 'tools/list', { principal: { id: 'eve', anonymous: false } }],
+    ['another principal', 'tools/list', { principal: someone('eve') }],
   ]
   for (const [what, method, over] of elsewhere) {
     test(`is unknown to ${what}`, async () => {

@@ -7,6 +7,7 @@ import {
   request,
   requestOf,
   scriptedBackend,
+  someone,
 } from '../../test/support/scripted.ts'
 import type { BackendStatus } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
@@ -232,7 +233,7 @@ describe('a task', () => {
   })
 
   test('is unknown to anybody else, at other backends, and when it was made up', async () => {
-    const other = { principal: { id: 'somebody', anonymous: false } }
+    const other = { principal: someone('somebody') }
     const calls = [
       task({ taskId }, other),
       task({ taskId }, { route: GITHUB }),

@@ -9,6 +9,7 @@ import {
   rpcError,
   scriptedBackend,
   untilAborted,
+  someone,
 } from '../../test/support/scripted.ts'
 import { GatewayError } from '../errors.ts'
 import type { Call, Reply } from '../pipeline/call.ts'
@@ -55,7 +56,7 @@ describe('a search', () => {
     assert.deepEqual(asked(), ['a', 'b'])
     assert.equal(await read(), found)
     assert.equal(backend('a').sent.length, 1)
-    assert.equal(await read({ principal: { id: 'other', anonymous: false } }), found)
+    assert.equal(await read({ principal: someone('other') }), found)
     assert.equal(backend('a').sent.length, 2)
   })
 

@@ -6,7 +6,7 @@ import type {
   BackendStatus,
   Subscriber,
 } from '../../src/backend/backend.ts'
-import type { Call, Notifications, Reply } from '../../src/pipeline/call.ts'
+import type { AuthenticatedPrincipal, Call, Notifications, Reply } from '../../src/pipeline/call.ts'
 import type { ListKind } from '../../src/protocol/methods.ts'
 import {
   type SubscriptionFilter,
@@ -69,6 +69,23 @@ export function valueOfReply(reply: Reply): Record<string, unknown> {
   const parsed = JSON.parse(reply.text) as { readonly result?: Record<string, unknown> }
   if (parsed.result === undefined) throw new TypeError(`no result: ${reply.text}`)
   return parsed.result
+}
+
+/** Somebody with a verified identity and no scopes, unless told otherwise. */
+export function someone(id: string, over: Partial<AuthenticatedPrincipal> = {}): AuthenticatedPrincipal {
+  return {
+    id,
+    anonymous: false,
+    issuer: 'https://issuer.example',
+    subject: id,
+    client: undefined,
+    tenant: undefined,
+    scopes: new Set(),
+    groups: new Set(),
+    claims: {},
+    expiresAt: undefined,
+    ...over,
+  }
 }
 
 /** A call of an anonymous modern client on the aggregate, unless told otherwise. */

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createFakeClock, settled } from '../../../test/support/fake-clock.ts'
-import { notificationOf, request, requestOf, result, rpcError } from '../../../test/support/scripted.ts'
+import {
+  notificationOf,
+  request,
+  requestOf,
+  result,
+  rpcError,
+  someone,
+} from '../../../test/support/scripted.ts'
 import type { GatewaySettings } from '../../config/types.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Outcome } from '../../filters/rescue.ts'
@@ -36,7 +43,7 @@ async function open(
     ),
     {
       id: 's',
-      principal: { id: 'p', anonymous: false },
+      principal: someone('p'),
       route: { kind: 'aggregate' },
       transport: 'http',
       push: () => undefined,

@@ -9,6 +9,7 @@ import {
   result,
   rpcError,
   untilAborted,
+  someone,
 } from '../../../test/support/scripted.ts'
 import type { GatewaySettings } from '../../config/types.ts'
 import { GatewayError } from '../../errors.ts'
@@ -20,7 +21,7 @@ import { openSession } from './session.ts'
 
 const OWNER = {
   id: 'session-1',
-  principal: { id: 'p', anonymous: false },
+  principal: someone('p'),
   route: { kind: 'aggregate' },
   transport: 'http',
   push: () => undefined,
