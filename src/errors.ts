@@ -23,6 +23,8 @@ export type ErrorCode =
   | 'BODY_TIMEOUT'
   | 'SESSION_REQUIRED'
   | 'SESSION_NOT_FOUND'
+  | 'UNAUTHENTICATED'
+  | 'INSUFFICIENT_SCOPE'
   | 'FORBIDDEN'
   | 'TOO_MANY'
   | 'CANCELLED'
@@ -118,6 +120,20 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'Send initialize first, then its Mcp-Session-Id.',
   ),
   SESSION_NOT_FOUND: row(404, -31044, 'downstream', 'final', 'Start a new session with initialize.'),
+  UNAUTHENTICATED: row(
+    401,
+    -31401,
+    'downstream',
+    'final',
+    'Get an access token as the WWW-Authenticate header says, and send it.',
+  ),
+  INSUFFICIENT_SCOPE: row(
+    403,
+    -31403,
+    'downstream',
+    'final',
+    'Get an access token with the scopes in data.scopes.',
+  ),
   FORBIDDEN: row(403, -31403, 'downstream', 'final', 'Ask the operator for the permission.'),
   TOO_MANY: row(503, -31053, 'gateway', 'retryable', 'Try again in a moment.'),
   CANCELLED: row(499, -31099, 'downstream', 'final', 'The caller cancelled this call.'),
@@ -164,6 +180,11 @@ export interface ErrorDetails {
   readonly retryable?: boolean
   /** Members that the specification prescribes for `error.data` of this code. */
   readonly data?: Readonly<Record<string, unknown>>
+  /**
+   * Every scope that the operation needs, for `UNAUTHENTICATED` and `INSUFFICIENT_SCOPE`: stands in `error.data.scopes`
+   * and in the challenge of the HTTP listener (RFC 6750 §3).
+   */
+  readonly scopes?: readonly string[]
   /** Extra HTTP headers of the refusal, such as `Allow`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
@@ -202,7 +223,7 @@ export class GatewayError extends Error {
     readonly message: string
     readonly data: Readonly<Record<string, unknown>>
   } {
-    const { backend, retryAfterMs, data } = this.details
+    const { backend, retryAfterMs, scopes, data } = this.details
     return {
       code: this.rpcCode,
       message: this.message,
@@ -213,6 +234,7 @@ export class GatewayError extends Error {
         hint: ERRORS[this.code].hint,
         ...(backend === undefined ? {} : { backend }),
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        ...(scopes === undefined ? {} : { scopes }),
       },
     }
   }
