@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'BACKEND_UNAVAILABLE'
   | 'BACKEND_PROTOCOL'
   | 'BACKEND_AUTH'
+  | 'ISSUER_UNAVAILABLE'
   | 'SLOW_CONSUMER'
   | 'INTERNAL'
 
@@ -165,6 +166,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'upstream',
     'final',
     'The operator has to give the gateway credentials for it.',
+  ),
+  ISSUER_UNAVAILABLE: row(
+    503,
+    -31503,
+    'upstream',
+    'retryable',
+    'Try again later; the operator sees in the log which issuer cannot be reached.',
   ),
   SLOW_CONSUMER: row(503, -31054, 'downstream', 'final', 'Read the response stream faster.'),
   INTERNAL: row(500, -32603, 'gateway', 'final', 'This is a bug in the gateway; please report it.'),

@@ -1,4 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
+import { type Door, createDoor, openDoor } from './auth/door.ts'
+import type { Fetch } from './auth/outbound.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
@@ -38,6 +40,8 @@ export interface GatewayPorts {
   readonly clock?: Clock
   /** Default: nothing is logged. */
   readonly log?: Log
+  /** How issuers of tokens are reached. Default: the `fetch` of the runtime. */
+  readonly fetch?: Fetch
   /** A number in [0, 1). Default `Math.random`; used for jitter only. */
   readonly random?: () => number
 }
@@ -79,6 +83,7 @@ interface Parts {
   readonly log: Log
   readonly backends: ReadonlyMap<string, Backend>
   readonly catalog: Catalog
+  readonly door: Door
   readonly meter: Meter
   readonly sealer: Sealer
   readonly taskIds: TaskIds
@@ -107,6 +112,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     log,
     backends,
     catalog,
+    door: createDoorOf(config, ports, { clock, log }),
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -139,6 +145,23 @@ function pipeline(parts: Parts): Answerer {
   )
   // The one place where errors become answers, seen from outside like every other answer.
   return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
+}
+
+function createDoorOf(
+  config: Config,
+  ports: GatewayPorts,
+  { clock, log }: Pick<Parts, 'clock' | 'log'>,
+): Door {
+  if (config.auth === undefined) return openDoor(clock)
+  const fetch = ports.fetch ?? globalThis.fetch
+  return createDoor(config.auth, {
+    clock,
+    log,
+    outbound: { clock, fetch, guardedFetch: fetch },
+    publicUrl: config.gateway.publicUrl,
+    backends: config.backends.map(({ name }) => name),
+    name: config.gateway.name,
+  })
 }
 
 function timeouts(config: Config): (backend: string) => number {
@@ -228,13 +251,14 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, fanIn } = this.#parts
+    const { backends, catalog, door, fanIn } = this.#parts
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
     fanIn.drain()
     this.#stdio?.drain()
     await this.#drained()
     catalog.close()
+    door.holds.close()
     await Promise.all([this.#http?.close(), this.#stdio?.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
   }
@@ -251,9 +275,10 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends } = this.#parts
+    const { clock, log, config, backends, door } = this.#parts
     return {
       answer: this.#answer,
+      door,
       clock,
       log,
       settings: config.gateway,

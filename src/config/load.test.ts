@@ -38,6 +38,7 @@ test('a backend that is a string is its URL, and everything else has a default',
       sse: false,
       allowedOrigins: [],
       allowedHosts: [],
+      publicUrl: undefined,
       stateDir: undefined,
       limits: {
         body: 4 * 1024 * 1024,
@@ -149,7 +150,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a section',
     'gatway: {}\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, admin, log; did you mean gateway?',
+      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, admin, log; did you mean gateway?',
     ],
   ],
   [
@@ -197,7 +198,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'an open address without consent',
     'gateway: { listen: "0.0.0.0:8080" }\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:20: gateway.listen: callers are not authenticated, so only loopback addresses are safe to listen on; to let everyone who can connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: i-understand-that-anyone-who-connects-can-call-every-tool',
+      'toolgate.yaml:1:20: gateway.listen: callers are not authenticated, so only loopback addresses are safe to listen on; configure auth, or, to let everyone who can connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: i-understand-that-anyone-who-connects-can-call-every-tool',
     ],
   ],
   [

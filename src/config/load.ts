@@ -1,12 +1,14 @@
 import { dirname, resolve } from 'node:path'
+import { toAuth } from './auth-schema.ts'
 import { type ClientFile, readClientFile, serversMember } from './client-file.ts'
 import type { Environment } from './interpolate.ts'
 import { isLoopback } from './listen.ts'
 import type { ConfigPath, ConfigProblem, Finding } from './problem.ts'
 import type { FileSettings } from './schema.ts'
 import { type ConfigSource, type SourceTree, readSource } from './source.ts'
+import { isMapping } from './tree.ts'
 import type { BackendConfig, Config } from './types.ts'
-import { isMapping, validate } from './validate.ts'
+import { validate } from './validate.ts'
 
 /** What came of reading a configuration. */
 export type ConfigResult =
@@ -104,6 +106,11 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
       message: 'there are no backends, so there is nothing to serve',
     })
   }
+  const open = settings.auth === undefined || settings.auth.anonymous
+  if (open && !isLoopback(settings.gateway.listen.host)) {
+    const message = 'reachable from the network without authentication: whoever can connect can call'
+    findings.push({ path: ['gateway', 'listen'], message })
+  }
   if (settings.admin !== false && !isLoopback(settings.admin.listen.host)) {
     const message = 'reachable from the network: whoever learns the admin token can see what the gateway does'
     findings.push({ path: ['admin', 'listen'], message })
@@ -111,14 +118,16 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   return findings
 }
 
-function toConfig({ gateway, backends, admin, log }: FileSettings, dir: string): Config {
-  const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, ...rest } = gateway
+function toConfig({ gateway, backends, auth, admin, log }: FileSettings, dir: string): Config {
+  const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, publicUrl, ...rest } = gateway
   return {
     gateway: {
       ...rest,
       pageSize,
+      publicUrl: publicUrl?.replace(/\/$/, ''),
       stateDir: stateDir === undefined ? undefined : resolve(dir, stateDir),
     },
+    ...(auth === undefined ? {} : { auth: toAuth(auth) }),
     admin: admin === false ? undefined : admin,
     log,
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),

@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { type AuthInput, authSchema, secureUrl } from './auth-schema.ts'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
 import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { parseListen } from './listen.ts'
 import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
 import { type Parsed, parseCount, parseDuration, parseSize } from './units.ts'
 
-/** What must be written to listen where others can connect: there is no authentication yet. */
+/** What must be written to listen where others can connect: without authentication. */
 export const NETWORK_CONSENT = 'i-understand-that-anyone-who-connects-can-call-every-tool'
 
 const duration = (description: string, least = 0): z.ZodType<number> =>
@@ -67,7 +68,10 @@ const gateway = section(
     ),
     allowUnauthenticatedNetworkAccess: choice(
       [NETWORK_CONSENT],
-      'Needed to listen on anything but loopback, because callers are not authenticated.',
+      'Needed to listen on anything but loopback while callers are not authenticated.',
+    ).optional(),
+    publicUrl: secureUrl(
+      'Where clients reach the gateway, without /mcp: what tokens are meant for.',
     ).optional(),
     names: choice(
       ['prefix', 'conflict', 'bare'],
@@ -123,18 +127,21 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
   backends: z
     .record(backendName, backend)
     .meta({ description: 'The MCP servers behind the gateway, by name.' }),
+  auth: authSchema.optional(),
   admin,
   log,
 }).meta({ title: 'Toolgate configuration' })
 
 /** A validated file, with defaults, before paths are resolved. */
 export interface FileSettings {
-  readonly gateway: Omit<GatewaySettings, 'pageSize' | 'stateDir'> & {
+  readonly gateway: Omit<GatewaySettings, 'pageSize' | 'stateDir' | 'publicUrl'> & {
+    readonly publicUrl?: string | undefined
     readonly pageSize?: number | undefined
     readonly stateDir?: string | undefined
     readonly allowUnauthenticatedNetworkAccess?: typeof NETWORK_CONSENT | undefined
   }
   readonly backends: Readonly<Record<string, BackendInput>>
+  readonly auth?: AuthInput | undefined
   readonly admin: AdminConfig | false
   readonly log: LogConfig
 }

@@ -1,3 +1,4 @@
+import type { AuthConfig } from './auth-types.ts'
 import type { LogLevel } from '../pipeline/log.ts'
 
 /** How tools and prompts of the aggregate are named. */
@@ -54,6 +55,8 @@ export interface GatewaySettings {
   readonly name: string
   /** Where clients connect. Default 127.0.0.1:8080. */
   readonly listen: ListenAddress
+  /** Where clients reach the gateway, without `/mcp`; undefined means the address that it listens on. */
+  readonly publicUrl: string | undefined
   /** Naming of the aggregate's tools and prompts. Default `prefix`. */
   readonly names: NamePolicy
   /** Entries per page of a list; undefined means one full page. */
@@ -132,6 +135,8 @@ export interface LogConfig {
 /** A validated configuration with every default filled in; durations are milliseconds, sizes are bytes. */
 export interface Config {
   readonly gateway: GatewaySettings
+  /** Undefined: nobody has to say who they are. */
+  readonly auth?: AuthConfig | undefined
   readonly admin: AdminConfig | undefined
   readonly log: LogConfig
   /** In the order of the file. */

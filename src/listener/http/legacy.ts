@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
+import type { Refusal } from '../../filters/rescue.ts'
 import type { Route } from '../../pipeline/call.ts'
 import type { Message, RequestMessage } from '../../protocol/message.ts'
 import { ASSUMED_LEGACY_VERSION, LEGACY_VERSIONS } from '../../protocol/versions.ts'
@@ -7,9 +8,10 @@ import { BATCH_VERSION, carryOutBatch, readBatch } from '../legacy/batch.ts'
 import type { Outlet } from '../legacy/rounds.ts'
 import { type LegacySession, openSession } from '../legacy/session.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { challengeHeaders, isChallenging } from './challenge.ts'
 import { headerReader } from './headers.ts'
 import type { Post } from './modern.ts'
-import { writeJson } from './responder.ts'
+import { type JsonHead, writeJson } from './responder.ts'
 import { type CallStream, type SessionStreams, createSessionStreams } from './session-streams.ts'
 import type { StreamCount } from './stream-count.ts'
 
@@ -78,7 +80,7 @@ class SessionHttp implements LegacyHttp {
     const stream = kept.streams.answer(post.response, post.accept)
     const out = outletOf(post, stream)
     const responses = await carryOutBatch(messages, {
-      request: (message) => kept.session.handle(message, out),
+      request: (message) => kept.session.handle(message, out, post.principal),
       other: (message) => take(kept.session, message),
     })
     kept.lastUsed = this.#ports.clock.now()
@@ -93,7 +95,11 @@ class SessionHttp implements LegacyHttp {
     const { principal } = post
     // Whoever says nothing of themselves is told apart by their session.
     const leave = this.#listeners.enter(principal.anonymous ? kept.session.id : principal.id)
-    post.response.on('close', leave)
+    const letGo = this.#ports.door.holds.enter(principal, () => post.response.end())
+    post.response.on('close', () => {
+      leave()
+      letGo()
+    })
     const lastEventId = headerReader(post.request)('last-event-id')
     if (lastEventId === undefined) kept.streams.listen(post.response)
     else kept.streams.resume(post.response, lastEventId)
@@ -141,9 +147,15 @@ class SessionHttp implements LegacyHttp {
 
   async #carryOut(post: Post, kept: Kept, message: RequestMessage): Promise<void> {
     const stream = kept.streams.answer(post.response, post.accept)
-    const text = await kept.session.handle(message, outletOf(post, stream))
+    let head: JsonHead | undefined
+    const refused = (refusal: Refusal): void => {
+      const headers = challengeHeaders(refusal, post, this.#ports.door)
+      head = isChallenging(refusal) ? { status: refusal.status, headers } : undefined
+    }
+    const out = { ...outletOf(post, stream), refused }
+    const text = await kept.session.handle(message, out, post.principal)
     kept.lastUsed = this.#ports.clock.now()
-    stream.end(text)
+    stream.end(text, head)
   }
 
   #sessionOf(post: Post): Kept {

@@ -6,8 +6,9 @@ import type { Route } from '../../pipeline/call.ts'
 import { eraOf } from '../../protocol/ladder.ts'
 import { type BadMessage, errorText, parseMessage } from '../../protocol/message.ts'
 import { isBatch } from '../legacy/batch.ts'
-import { ANONYMOUS, type ListenerPorts } from '../ports.ts'
+import type { ListenerPorts } from '../ports.ts'
 import { readBody } from './body.ts'
+import { type RefusedAt, challengeHeaders } from './challenge.ts'
 import { acceptableOf, headerReader, isJson } from './headers.ts'
 import { type LegacyHttp, legacyHttp } from './legacy.ts'
 import { type ModernHttp, type Post, modernHttp } from './modern.ts'
@@ -128,7 +129,7 @@ class Front {
     try {
       this.#handle(request, response)
     } catch (error) {
-      this.#refuse(response, error, undefined)
+      this.#refuse({ request, response }, error)
     }
   }
 
@@ -140,39 +141,62 @@ class Front {
     if (path === '/healthz') return plain(response, 200, 'ok')
     if (path === '/readyz')
       return this.#isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'not ready')
-    const accept = acceptableOf(headers.accept)
-    const exchange = { request, response, principal: ANONYMOUS, accept }
-    if (this.#isSse(path, exchange)) return
-    const post: Post = { ...exchange, route: this.#routes.get(path) ?? unknownRoute(path) }
+    if (path.startsWith('/.well-known/')) return this.#metadata(request, response, path)
+    const { face, route } = this.#placeOf(path, request)
+    const principal = this.#ports.door.authenticate(request, route)
+    if (!(principal instanceof Promise)) return this.#enter(face, { request, response, route, principal })
+    principal
+      .then((someone) => this.#enter(face, { request, response, route, principal: someone }))
+      .catch((error: unknown) => this.#refuse({ request, response, route }, error))
+  }
+
+  #metadata(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const document = this.#ports.door.metadata(request, path)
+    if (document === undefined) throw unknownPath()
+    if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
+    const headers = { 'cache-control': 'max-age=300', vary: 'host' }
+    writeJson(response, document, { status: 200, headers })
+  }
+
+  /** What serves a path, and as which resource: known before anybody is asked who they are. */
+  #placeOf(path: string, request: IncomingMessage): { readonly face: Face; readonly route: Route } {
+    const stream = this.#sse.routeOf(path)
+    if (stream !== undefined) return { face: 'stream', route: stream }
+    const session = this.#sse.messageRouteOf(path, request.url ?? path)
+    if (session !== undefined) return { face: 'messages', route: session }
+    return { face: 'mcp', route: this.#routes.get(path) ?? unknownRoute(path) }
+  }
+
+  /** Serves whom the door let in. */
+  #enter(face: Face, exchange: Admitted): void {
+    const { request, response } = exchange
+    // Whoever had to wait at the door may have left.
+    if (response.destroyed) return
+    const post: Post = { ...exchange, accept: acceptableOf(request.headers.accept) }
+    if (face === 'stream') {
+      if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
+      return this.#sse.open(post)
+    }
+    if (face === 'messages') return this.#message(post)
     if (request.method === 'POST') {
       this.#checkPost(post)
-      this.#post(post).catch((error: unknown) => this.#refuse(response, error, undefined))
+      this.#post(post).catch((error: unknown) => this.#refuse(post, error))
       return
     }
-    if (headers['mcp-session-id'] !== undefined) {
+    if (request.headers['mcp-session-id'] !== undefined) {
       if (request.method === 'GET') return this.#legacy.get(post)
       if (request.method === 'DELETE') return this.#legacy.delete(post)
     }
     throw methodNotAllowed(request, 'POST, DELETE')
   }
 
-  /** Whether the exchange was one of the transport of 2024-11-05, and has been taken care of. */
-  #isSse(path: string, exchange: Omit<Post, 'route'>): boolean {
-    const { request, response } = exchange
-    const route = this.#sse.routeOf(path)
-    if (route !== undefined) {
-      if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
-      this.#sse.open({ ...exchange, route })
-      return true
-    }
-    if (!this.#sse.takesMessages(path)) return false
+  #message(post: Post): void {
+    const { request } = post
     if (request.method !== 'POST') throw methodNotAllowed(request, 'POST')
     if (!isJson(request.headers['content-type'])) throw notJson()
-    const post: Post = { ...exchange, route: { kind: 'aggregate' } }
     readBody(request, this.#ports.settings.limits, this.#ports.clock)
       .then((text) => this.#sse.message(post, text))
-      .catch((error: unknown) => this.#refuse(response, error, undefined))
-    return true
+      .catch((error: unknown) => this.#refuse(post, error))
   }
 
   #checkPost(post: Post): void {
@@ -192,26 +216,31 @@ class Front {
     if (isBatch(text) && request.headers['mcp-session-id'] !== undefined)
       return this.#legacy.batch(post, text)
     const message = parseMessage(text, { maxDepth: limits.depth })
-    if (message.kind === 'bad') return this.#refuse(post.response, badMessage(message), message.id)
+    if (message.kind === 'bad') return this.#refuse(post, badMessage(message), message.id)
     if (eraOf(message, headerReader(request)('mcp-protocol-version')) === 'legacy') {
       const id = message.kind === 'request' ? text.slice(message.id.start, message.id.end) : undefined
-      return this.#legacy
-        .message(post, message)
-        .catch((error: unknown) => this.#refuse(post.response, error, id))
+      return this.#legacy.message(post, message).catch((error: unknown) => this.#refuse(post, error, id))
     }
     if (message.kind === 'request') return this.#modern.request(post, message)
     if (message.kind === 'notification') this.#modern.notification(post, message)
   }
 
-  #refuse(response: ServerResponse, error: unknown, id: string | undefined): void {
+  #refuse(at: RefusedAt & { readonly response: ServerResponse }, error: unknown, id?: string): void {
+    const { response } = at
     const refusal = toRefusal(error, this.#ports.log)
     if (response.headersSent || response.destroyed) return void response.destroy()
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')
-    const text = errorText(id, refusal.error)
-    writeJson(response, text, refusal)
+    const headers = challengeHeaders(refusal, at, this.#ports.door)
+    writeJson(response, errorText(id, refusal.error), { status: refusal.status, headers })
   }
 }
+
+/** What serves a path: MCP over Streamable HTTP, or a stream of 2024-11-05, or messages to one. */
+type Face = 'mcp' | 'stream' | 'messages'
+
+/** An exchange whose sender is known. */
+type Admitted = Omit<Post, 'accept'>
 
 function pathOf(request: IncomingMessage): string {
   const url = request.url ?? '/'
@@ -229,7 +258,11 @@ function routesOf(backends: readonly string[]): ReadonlyMap<string, Route> {
 function unknownRoute(path: string): Route {
   const backend = /^\/mcp\/([^/]+)$/.exec(path)?.[1]
   if (backend !== undefined) return { kind: 'backend', backend }
-  throw new GatewayError('UNKNOWN_PATH', 'Nothing is served at this path: use /mcp or /mcp/<backend>')
+  throw unknownPath()
+}
+
+function unknownPath(): GatewayError {
+  return new GatewayError('UNKNOWN_PATH', 'Nothing is served at this path: use /mcp or /mcp/<backend>')
 }
 
 function methodNotAllowed(request: IncomingMessage, allow: string): GatewayError {

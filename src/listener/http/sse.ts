@@ -14,8 +14,8 @@ import type { StreamCount } from './stream-count.ts'
 export interface SseHttp {
   /** The route of a path that opens streams; undefined for any other path. */
   routeOf(path: string): Route | undefined
-  /** Whether messages are posted to that path. */
-  takesMessages(path: string): boolean
+  /** The route of the session that messages to a URL are for; undefined where it takes none. */
+  messageRouteOf(path: string, url: string): Route | undefined
   /** GET: opens a stream. @throws GatewayError */
   open(post: Post): void
   /** POST of one message to the session in the query. @throws GatewayError */
@@ -29,6 +29,7 @@ export interface SseHttp {
 interface Opened {
   readonly pipe: LegacyPipe
   readonly principal: string
+  readonly route: Route
   readonly end: () => void
 }
 
@@ -60,8 +61,9 @@ class SseSessions implements SseHttp {
     return backend === undefined ? undefined : { kind: 'backend', backend }
   }
 
-  takesMessages(path: string): boolean {
-    return this.#ports.settings.sse && path === MESSAGES
+  messageRouteOf(path: string, url: string): Route | undefined {
+    if (!this.#ports.settings.sse || path !== MESSAGES) return undefined
+    return this.#sessions.get(sessionOf(url))?.route ?? { kind: 'aggregate' }
   }
 
   open(post: Post): void {
@@ -79,31 +81,32 @@ class SseSessions implements SseHttp {
       // The stream is all that there is: without it nothing can be answered.
       onClose: () => {
         leave()
+        letGo()
         this.#sessions.delete(id)
         pipe.close(new GatewayError('CANCELLED', 'The client closed its stream'))
       },
     })
+    const letGo = this.#ports.door.holds.enter(principal, () => writer.end())
     const write = (text: string): Promise<void> | undefined => writer.write(encodeSse(text))
     const pipe = createLegacyPipe({ id, principal, route, transport: 'http', write }, this.#ports)
-    this.#sessions.set(id, { pipe, principal: principal.id, end: () => writer.end() })
+    this.#sessions.set(id, { pipe, route, principal: principal.id, end: () => writer.end() })
     void writer.write(`event: endpoint\ndata: ${MESSAGES}?sessionId=${id}\n\n`)
   }
 
   message(post: Post, text: string): void {
     const { request, response, principal } = post
-    const id = new URL(request.url ?? '/', 'http://gateway.invalid').searchParams.get('sessionId')
-    const opened = this.#sessions.get(id ?? '')
+    const opened = this.#sessions.get(sessionOf(request.url ?? '/'))
     // A session of somebody else is as unknown as one that never was.
     if (opened === undefined || opened.principal !== principal.id)
       throw new GatewayError('SESSION_NOT_FOUND', 'Session not found')
-    if (isBatch(text)) void opened.pipe.takeBatch(text)
+    if (isBatch(text)) void opened.pipe.takeBatch(text, principal)
     else {
       const message = parseMessage(text, { maxDepth: this.#ports.settings.limits.depth })
       if (message.kind === 'bad') {
         const code = message.problem === 'json' ? 'PARSE_ERROR' : 'INVALID_REQUEST'
         throw new GatewayError(code, message.reason)
       }
-      void opened.pipe.take(message)
+      void opened.pipe.take(message, principal)
     }
     response.writeHead(202).end()
   }
@@ -119,4 +122,8 @@ class SseSessions implements SseHttp {
     }
     this.#sessions.clear()
   }
+}
+
+function sessionOf(url: string): string {
+  return new URL(url, 'http://gateway.invalid').searchParams.get('sessionId') ?? ''
 }

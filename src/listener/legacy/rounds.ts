@@ -1,5 +1,5 @@
 import { GatewayError } from '../../errors.ts'
-import type { Outcome } from '../../filters/rescue.ts'
+import type { Outcome, Refusal } from '../../filters/rescue.ts'
 import type { Notifications } from '../../pipeline/call.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { editMembers } from '../../protocol/edit.ts'
@@ -11,6 +11,8 @@ import { type InputRequest, type InputRequired, clientParams, readInputRequired 
 
 /** Where the messages of one call go. */
 export interface Outlet extends Notifications {
+  /** Told when the call is refused, before its answer is there; undefined where nobody can be told but by the answer. */
+  readonly refused?: ((refusal: Refusal) => void) | undefined
   /** Sends a message of the gateway's own on the stream of the call; undefined where the client takes no stream. */
   readonly write?: ((text: string) => void) | undefined
 }

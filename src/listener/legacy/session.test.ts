@@ -12,6 +12,7 @@ import {
   someone,
 } from '../../../test/support/scripted.ts'
 import type { GatewaySettings } from '../../config/types.ts'
+import { openDoor } from '../../auth/door.ts'
 import { GatewayError } from '../../errors.ts'
 import { type Answerer, rescue, toRefusal } from '../../filters/rescue.ts'
 import type { Call } from '../../pipeline/call.ts'
@@ -43,6 +44,7 @@ async function open(answers: Answerer = () => Promise.resolve(result('{}')), ver
     clock: createFakeClock(),
     log: silentLog,
     settings: { limits: { parkTime: 600_000 } } as unknown as GatewaySettings,
+    door: openDoor(createFakeClock()),
     serverInfo: { name: 'gw', version: '1' },
     backends: [],
   }

@@ -48,8 +48,12 @@ export interface LegacySession {
   readonly version: string
   /** Calls that are being carried out. */
   readonly inFlight: number
-  /** Carries out a request and yields the text of the response. Never rejects. */
-  handle(message: RequestMessage, out: Outlet): Promise<string>
+  /**
+   * Carries out a request and yields the text of the response. Never rejects.
+   *
+   * @param as who sent it: the owner, with the rights that came with this very request; default as it was opened
+   */
+  handle(message: RequestMessage, out: Outlet, as?: Principal): Promise<string>
   /** Takes an answer of the client to a request of the gateway; one that nothing waits for is ignored. */
   answer(message: ResultMessage | ErrorMessage): void
   /** Whether the client listens for messages that belong to no call. */
@@ -100,6 +104,13 @@ export async function openSession(
   return { session, replyText: `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}` }
 }
 
+/** For whom a call is made, and where it leads. */
+interface Caller {
+  readonly principal: Principal
+  readonly signal: AbortSignal
+  readonly out: Notifications
+}
+
 interface Discovered {
   readonly capabilities: object
   readonly instructions: string | undefined
@@ -131,12 +142,15 @@ class ClientSession implements LegacySession {
   /** Calls in flight, by raw id. */
   readonly #calls = new Map<string, AbortController>()
   readonly #memory: ShapeMemory
+  /** The owner as of the newest request: later credentials may have other rights. */
+  #newest: Principal
   #facts: SessionFacts
 
   constructor(opening: SessionOpening, ports: ListenerPorts, negotiated: Negotiated) {
     const { version, clientInfo, capabilities } = negotiated
     this.id = opening.id
     this.owner = opening
+    this.#newest = opening.principal
     this.version = version
     this.#ports = ports
     this.#downstream = { era: 'legacy', version, transport: opening.transport, session: opening.id }
@@ -144,7 +158,7 @@ class ClientSession implements LegacySession {
     this.#memory = { version, wrapped: new Set() }
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
     this.#watch = createWatch({
-      answer: (message, signal, out) => this.#answer(message, signal, out),
+      answer: (message, signal, out) => this.#answer(message, { principal: this.#newest, signal, out }),
       push: opening.push,
       clock: ports.clock,
     })
@@ -154,9 +168,10 @@ class ClientSession implements LegacySession {
     return this.#calls.size
   }
 
-  async handle(message: RequestMessage, out: Outlet): Promise<string> {
+  async handle(message: RequestMessage, out: Outlet, as: Principal = this.owner.principal): Promise<string> {
+    this.#newest = as
     try {
-      return await (this.#local(message) ?? this.#carryOut(message, out))
+      return await (this.#local(message) ?? this.#carryOut(message, out, as))
     } catch (error) {
       if (error instanceof InputFailure) return failedInput(message, error)
       return errorText(rawOf(message.text, message.id), toRefusal(error, this.#ports.log).error)
@@ -193,9 +208,16 @@ class ClientSession implements LegacySession {
     const id = rawOf(initialize.text, initialize.id)
     const discover = parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"server/discover"}`)
     if (discover.kind !== 'request') throw new TypeError('Not a request')
-    const outcome = await this.#answer(discover, new AbortController().signal, noNotifications)
+    const { signal } = new AbortController()
+    const outcome = await this.#answer(discover, {
+      principal: this.owner.principal,
+      signal,
+      out: noNotifications,
+    })
     if (outcome.kind === 'result') return readDiscovered(valueOf(outcome.text, outcome.result))
     const message = outcome.kind === 'refusal' ? outcome.error.message : outcome.message
+    if (outcome.kind === 'refusal' && outcome.scopes !== undefined)
+      throw new GatewayError('INSUFFICIENT_SCOPE', message, { scopes: outcome.scopes })
     const isUnknown = outcome.kind === 'refusal' && outcome.status === 404
     throw new GatewayError(isUnknown ? 'UNKNOWN_BACKEND' : 'INTERNAL', message)
   }
@@ -242,7 +264,7 @@ class ClientSession implements LegacySession {
     }
   }
 
-  async #carryOut(message: RequestMessage, out: Outlet): Promise<string> {
+  async #carryOut(message: RequestMessage, out: Outlet, principal: Principal): Promise<string> {
     const id = rawOf(message.text, message.id)
     if (this.#calls.has(id)) {
       const problem = `A request with the id ${id.slice(0, 64)} is in flight already`
@@ -250,10 +272,11 @@ class ClientSession implements LegacySession {
     }
     const controller = new AbortController()
     this.#calls.set(id, controller)
+    const leave = this.#ports.door.holds.enter(principal, (reason) => controller.abort(reason))
     try {
       const { signal } = controller
       const ports = {
-        send: (next: RequestMessage) => this.#answer(next, signal, out),
+        send: (next: RequestMessage) => this.#answer(next, { principal, signal, out }),
         requests: this.#requests,
         capabilities: this.#capabilities,
         version: this.version,
@@ -264,6 +287,7 @@ class ClientSession implements LegacySession {
       }
       const outcome = await withInput(message, ports, out)
       if (outcome.kind === 'refusal') {
+        out.refused?.(outcome)
         const { code, message: reason } = outcome.error
         return legacyErrorText(
           message.method,
@@ -278,16 +302,17 @@ class ClientSession implements LegacySession {
         memory: this.#memory,
       })
     } finally {
+      leave()
       this.#calls.delete(id)
     }
   }
 
-  #answer(message: RequestMessage, signal: AbortSignal, out: Notifications): Promise<Outcome> {
+  #answer(message: RequestMessage, { principal, signal, out }: Caller): Promise<Outcome> {
     const call: Call = {
       message: toModernRequest(message, this.#facts),
       method: message.method,
       route: this.owner.route,
-      principal: this.owner.principal,
+      principal,
       downstream: this.#downstream,
       headers: undefined,
       signal,
