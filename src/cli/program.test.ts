@@ -26,14 +26,14 @@ after(async () => rm(cwd, { recursive: true }))
 test('without a command, or with --help, every command is listed', async () => {
   const { code, stdout } = await run({ cwd })
   assert.equal(code, 0)
-  for (const name of ['serve', 'stdio', 'check', 'schema', 'import', 'tools', 'call', 'status']) {
+  for (const name of ['serve', 'stdio', 'check', 'schema', 'import', 'tools', 'call', 'status', 'keys']) {
     assert.match(stdout, new RegExp(`^ {2}${name} `, 'm'))
   }
   assert.deepEqual(await run({ cwd }, '--help'), { code: 0, stdout, stderr: '' })
 })
 
 test('every help fits into 80 columns', async () => {
-  for (const name of ['serve', 'stdio', 'check', 'schema', 'import', 'tools', 'call', 'status']) {
+  for (const name of ['serve', 'stdio', 'check', 'schema', 'import', 'tools', 'call', 'status', 'keys']) {
     const { code, stdout } = await run({ cwd }, name, '--help')
     assert.equal(code, 0)
     for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line)

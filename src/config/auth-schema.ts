@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import {
   type AuthConfig,
@@ -7,6 +8,7 @@ import {
   TOKEN_ALGORITHMS,
   type TokenAlgorithm,
 } from './auth-types.ts'
+import { apiKeys } from './api-keys-schema.ts'
 import { choice, leaf, mapping, textSchema, words } from './leaves.ts'
 import { isLoopback } from './listen.ts'
 import { type Parsed, parseDuration } from './units.ts'
@@ -115,6 +117,7 @@ export const authSchema: z.ZodType<AuthInput> = mapping({
     .array(mapping({ issuer, ...issuerShape }))
     .prefault([])
     .meta({ description: 'Authorization servers whose tokens are accepted.' }),
+  apiKeys: apiKeys.optional(),
   anonymous: z
     .boolean()
     .prefault(false)
@@ -151,11 +154,24 @@ export interface AuthInput extends Omit<AuthConfig, 'issuers'>, Omit<IssuerConfi
   readonly claims: ClaimNames
 }
 
-/** The section with the issuer that stands in `auth` itself among the others. */
-export function toAuth(input: AuthInput): AuthConfig {
+/**
+ * The section with the issuer that stands in `auth` itself among the others.
+ *
+ * @param dir absolute folder that relative paths start from
+ */
+export function toAuth(input: AuthInput, dir: string): AuthConfig {
   const { issuer: first, audience, algorithms, jwksUri, introspection: asked, dpop, claims: called } = input
-  const { anonymous, scopesSupported, clockSkew, keysStaleFor, clientCertificate } = input
+  const { apiKeys: keys, anonymous, scopesSupported, clockSkew, keysStaleFor, clientCertificate } = input
   const single = { audience, algorithms, jwksUri, introspection: asked, dpop, claims: called }
   const issuers = first === undefined ? input.issuers : [{ issuer: first, ...single }, ...input.issuers]
-  return { issuers, anonymous, scopesSupported, clockSkew, keysStaleFor, clientCertificate }
+  const file = keys?.file === undefined ? {} : { file: resolve(dir, keys.file) }
+  return {
+    issuers,
+    ...(keys === undefined ? {} : { apiKeys: { ...keys, ...file } }),
+    anonymous,
+    scopesSupported,
+    clockSkew,
+    keysStaleFor,
+    clientCertificate,
+  }
 }

@@ -1,3 +1,5 @@
+import type { ApiKeysConfig } from './api-keys-schema.ts'
+
 /** Algorithms by which tokens may be signed: asymmetric only, so that a public key is never taken for a secret. */
 export const TOKEN_ALGORITHMS = [
   'RS256',
@@ -65,6 +67,8 @@ export interface ClientCertificateConfig {
 /** Who may call at all. */
 export interface AuthConfig {
   readonly issuers: readonly IssuerConfig[]
+  /** Undefined: API keys are not accepted. */
+  readonly apiKeys?: ApiKeysConfig | undefined
   /** Whether callers who say nothing of themselves are let in. Default false. */
   readonly anonymous: boolean
   /** Scopes that clients are told to ask for first. Default none. */

@@ -127,7 +127,7 @@ function toConfig({ gateway, backends, auth, admin, log }: FileSettings, dir: st
       publicUrl: publicUrl?.replace(/\/$/, ''),
       stateDir: stateDir === undefined ? undefined : resolve(dir, stateDir),
     },
-    ...(auth === undefined ? {} : { auth: toAuth(auth) }),
+    ...(auth === undefined ? {} : { auth: toAuth(auth, dir) }),
     admin: admin === false ? undefined : admin,
     log,
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),

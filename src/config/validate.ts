@@ -131,9 +131,12 @@ function expectation(issue: Issue): string {
   return issue.expected === 'string' ? 'expected text' : 'expected a mapping (key: value)'
 }
 
-/** Headers, environment and arguments often hold secrets, URLs sometimes. */
+/**
+ * Headers, environment and arguments often hold secrets, URLs sometimes; where a hash is wanted, somebody may write what
+ * it is the hash of.
+ */
 function isSecret(path: ConfigPath): boolean {
-  if (path.at(-1) === 'clientSecret') return true
+  if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash') return true
   return path[0] === 'backends' && ['headers', 'env', 'args', 'url', undefined].includes(path[2]?.toString())
 }
 
