@@ -12,7 +12,7 @@ import { type RefusedAt, challengeHeaders } from './challenge.ts'
 import { acceptableOf, headerReader, isJson } from './headers.ts'
 import { type LegacyHttp, legacyHttp } from './legacy.ts'
 import { type ModernHttp, type Post, modernHttp } from './modern.ts'
-import { originCheck } from './origin.ts'
+import { type OriginCheck, originCheck } from './origin.ts'
 import { writeJson } from './responder.ts'
 import { type SseHttp, sseHttp } from './sse.ts'
 import { createStreamCount } from './stream-count.ts'
@@ -93,7 +93,7 @@ class Front {
   draining = false
   readonly #ports: ListenerPorts
   readonly #isReady: Readiness
-  readonly #checkOrigin: ReturnType<typeof originCheck>
+  readonly #checkOrigin: OriginCheck
   readonly #routes: ReadonlyMap<string, Route>
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
@@ -136,8 +136,8 @@ class Front {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const { headers } = request
     if (this.draining) response.setHeader('connection', 'close')
-    this.#checkOrigin(headers.origin, headers.host)
     const path = pathOf(request)
+    if (this.#checkOrigin(request, response, path)) return
     if (path === '/healthz') return plain(response, 200, 'ok')
     if (path === '/readyz')
       return this.#isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'not ready')
