@@ -1,5 +1,8 @@
+import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
+import { openApiKeys } from './auth/api-keys.ts'
 import { type Door, createDoor, openDoor } from './auth/door.ts'
+import { createGuardedFetch } from './auth/guarded-fetch.ts'
 import type { Fetch } from './auth/outbound.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { createBackend } from './backend/create.ts'
@@ -40,6 +43,8 @@ export interface GatewayPorts {
   readonly clock?: Clock
   /** Default: nothing is logged. */
   readonly log?: Log
+  /** Folder for what outlives the gateway, such as API keys; undefined means that nothing does. */
+  readonly stateDir?: string
   /** How issuers of tokens are reached. Default: the `fetch` of the runtime. */
   readonly fetch?: Fetch
   /** A number in [0, 1). Default `Math.random`; used for jitter only. */
@@ -76,6 +81,12 @@ export interface Gateway {
 /** Lists that are fetched once the tools of a backend are known. */
 const OTHER_KINDS = ['prompts', 'resources', 'resourceTemplates'] as const
 
+/** The door, with what stands behind it. */
+interface Entrance {
+  readonly door: Door
+  close(): Promise<void>
+}
+
 /** Everything that is built once per configuration. */
 interface Parts {
   readonly config: Config
@@ -83,7 +94,7 @@ interface Parts {
   readonly log: Log
   readonly backends: ReadonlyMap<string, Backend>
   readonly catalog: Catalog
-  readonly door: Door
+  readonly entrance: Entrance
   readonly meter: Meter
   readonly sealer: Sealer
   readonly taskIds: TaskIds
@@ -112,7 +123,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     log,
     backends,
     catalog,
-    door: createDoorOf(config, ports, { clock, log }),
+    entrance: createEntrance(config, ports, { clock, log }),
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -147,21 +158,37 @@ function pipeline(parts: Parts): Answerer {
   return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
 }
 
-function createDoorOf(
+/** Who may come in, and what has to be closed of that in the end. */
+function createEntrance(
   config: Config,
   ports: GatewayPorts,
   { clock, log }: Pick<Parts, 'clock' | 'log'>,
-): Door {
-  if (config.auth === undefined) return openDoor(clock)
-  const fetch = ports.fetch ?? globalThis.fetch
-  return createDoor(config.auth, {
+): Entrance {
+  const { auth } = config
+  if (auth === undefined) {
+    const door = openDoor(clock)
+    return { door, close: async () => door.holds.close() }
+  }
+  const guarded = createGuardedFetch({ resolve: (host) => lookup(host, { all: true }) })
+  const holdsOf = (id: string): void => door.holds.end((principal) => principal.id === id)
+  const apiKeys = openApiKeys(auth.apiKeys, ports.stateDir, { clock, log, onRevoked: holdsOf })
+  const door = createDoor(auth, {
     clock,
     log,
-    outbound: { clock, fetch, guardedFetch: fetch },
+    outbound: { clock, fetch: ports.fetch ?? globalThis.fetch, guardedFetch: guarded.fetch },
     publicUrl: config.gateway.publicUrl,
     backends: config.backends.map(({ name }) => name),
     name: config.gateway.name,
+    apiKeys,
   })
+  return {
+    door,
+    async close() {
+      door.holds.close()
+      apiKeys?.close()
+      await guarded.close()
+    },
+  }
 }
 
 function timeouts(config: Config): (backend: string) => number {
@@ -251,15 +278,14 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, door, fanIn } = this.#parts
+    const { backends, catalog, entrance, fanIn } = this.#parts
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
     fanIn.drain()
     this.#stdio?.drain()
     await this.#drained()
     catalog.close()
-    door.holds.close()
-    await Promise.all([this.#http?.close(), this.#stdio?.close()])
+    await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
   }
 
@@ -275,10 +301,10 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends, door } = this.#parts
+    const { clock, log, config, backends, entrance } = this.#parts
     return {
       answer: this.#answer,
-      door,
+      door: entrance.door,
       clock,
       log,
       settings: config.gateway,

@@ -1,12 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { ApiKeyEntry } from '../config/api-keys-schema.ts'
+import type { ApiKeyEntry, ApiKeysConfig } from '../config/api-keys-schema.ts'
 import { readPrivateFile } from '../config/private-file.ts'
 import { watchFile } from '../config/watched-file.ts'
 import type { AuthenticatedPrincipal } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import { digestOfHash, idOfHash, readKey } from './api-key.ts'
-import { parseApiKeys } from './api-key-file.ts'
+import { apiKeysFile, parseApiKeys } from './api-key-file.ts'
 import { principalId } from './principal-id.ts'
 
 /** The issuer of every principal with an API key. */
@@ -62,6 +62,22 @@ export function createApiKeys(sources: ApiKeySources, ports: ApiKeyPorts): ApiKe
   const { file } = sources
   if (file !== undefined) keys.follow(file)
   return keys
+}
+
+/**
+ * The API keys of a configuration; undefined where none are accepted.
+ *
+ * @param stateDir undefined if there is none; then only a file that the configuration names is read
+ * @throws Error as {@link createApiKeys} does
+ */
+export function openApiKeys(
+  config: ApiKeysConfig | undefined,
+  stateDir: string | undefined,
+  ports: ApiKeyPorts,
+): ApiKeys | undefined {
+  if (config === undefined) return undefined
+  const file = stateDir === undefined ? config.file : apiKeysFile(config, stateDir)
+  return createApiKeys({ keys: config.keys, file }, ports)
 }
 
 class KnownKeys implements ApiKeys {

@@ -1,9 +1,7 @@
 import { type LookupFunction, isIP } from 'node:net'
 import { Agent, fetch } from 'undici'
+import type { Fetch } from './outbound.ts'
 import { isPublicAddress } from './public-address.ts'
-
-/** `fetch`, as far as it is needed here. */
-export type Fetch = (url: string, init?: RequestInit) => Promise<Response>
 
 /** The addresses of a host: `dns.promises.lookup` with `all`. */
 export type Resolve = (

@@ -33,6 +33,7 @@ export async function surround(io: Io, config: Config, log: Log): Promise<Surrou
     version: io.version,
     host,
     log,
+    stateDir,
     ...(children === undefined ? {} : { children }),
   })
   return { gateway, stateDir }

@@ -134,7 +134,6 @@ class Front {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const { headers } = request
     if (this.draining) response.setHeader('connection', 'close')
     const path = pathOf(request)
     if (this.#checkOrigin(request, response, path)) return
