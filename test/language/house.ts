@@ -15,6 +15,10 @@ export interface HouseOptions {
   readonly backends: Readonly<Record<string, Configured>>
   /** Settings of `gateway:` in the configuration. */
   readonly gateway?: Readonly<Record<string, unknown>>
+  /** `auth:` in the configuration; default none. */
+  readonly auth?: Readonly<Record<string, unknown>>
+  /** Further sections of the configuration. */
+  readonly more?: Readonly<Record<string, unknown>>
   /** `admin:` in the configuration; default off. */
   readonly admin?: Readonly<Record<string, unknown>>
   readonly clock?: Clock
@@ -84,6 +88,8 @@ export function configText(options: HouseOptions): string {
   return JSON.stringify({
     gateway: { listen: '127.0.0.1:0', drain: '2s', ...options.gateway },
     backends: Object.fromEntries(Object.entries(options.backends).map(([name, one]) => [name, one.settings])),
+    ...(options.auth && { auth: options.auth }),
+    ...options.more,
     admin: options.admin ?? false,
   })
 }
