@@ -3,9 +3,6 @@ export interface BoundedMap<V> {
   get(key: string): V | undefined
   set(key: string, value: V): void
   delete(key: string): void
-  /** Deletes every entry that fits. */
-  prune(fits: (value: V) => boolean): void
-  readonly size: number
 }
 
 /** @param limit entries at once */
@@ -30,11 +27,5 @@ export function createBoundedMap<V>(limit: number): BoundedMap<V> {
       if (oldest !== undefined) entries.delete(oldest)
     },
     delete: (key) => void entries.delete(key),
-    prune(fits) {
-      for (const [key, value] of entries) if (fits(value)) entries.delete(key)
-    },
-    get size() {
-      return entries.size
-    },
   }
 }

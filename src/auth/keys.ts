@@ -130,7 +130,7 @@ class Keys implements IssuerKeys {
     const url = jwksUri ?? (await this.metadata()).jwksUri
     if (url === undefined) throw new Error('its metadata names no jwks_uri')
     const fetch = jwksUri === undefined ? fetchFor(url, issuer, outbound) : outbound.fetch
-    const keys = usableKeys((await getJson(fetch, url, outbound.clock)).value)
+    const keys = keysOf((await getJson(fetch, url, outbound.clock)).value)
     const ids = new Set(keys.map((key) => JSON.stringify(key)))
     const seenAt = outbound.clock.now()
     const held = this.#held
@@ -154,14 +154,11 @@ class Keys implements IssuerKeys {
   }
 }
 
-/** Public keys for signatures. Secrets and private keys in a published set are somebody's mistake, and never used. */
-function usableKeys(document: Readonly<Record<string, unknown>>): JWK[] {
+/** The keys of a document. Which of them are public and for signatures, jose looks at when one is used. */
+function keysOf(document: Readonly<Record<string, unknown>>): JWK[] {
   const { keys } = document as Partial<JSONWebKeySet>
   if (!Array.isArray(keys)) throw new Error('the document holds no keys')
-  return keys
-    .filter((key: JWK) => typeof key === 'object' && key !== null)
-    .filter(({ kty, use, d }) => kty !== 'oct' && d === undefined && (use === undefined || use === 'sig'))
-    .slice(0, MOST_KEYS)
+  return keys.filter((key: JWK) => typeof key === 'object' && key !== null).slice(0, MOST_KEYS)
 }
 
 function isSubset(some: ReadonlySet<string>, all: ReadonlySet<string>): boolean {

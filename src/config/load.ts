@@ -106,6 +106,12 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
       message: 'there are no backends, so there is nothing to serve',
     })
   }
+  const { auth } = settings
+  const nobody = auth?.issuer === undefined && auth?.issuers.length === 0 && auth.apiKeys === undefined
+  if (nobody && !auth.anonymous) {
+    const message = 'nobody can come in: name an issuer, or accept API keys (apiKeys: {})'
+    findings.push({ path: ['auth'], at: 'key', message })
+  }
   const open = settings.auth === undefined || settings.auth.anonymous
   if (open && !isLoopback(settings.gateway.listen.host)) {
     const message = 'reachable from the network without authentication: whoever can connect can call'

@@ -113,6 +113,18 @@ function assertExpected(
   assert.match(challenge ?? '', CHALLENGE[expects])
 }
 
+const LEGACY_META = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  clientInfo: { name: 'c', version: '1' },
+}
+
+const openSession = async (): Promise<string> => {
+  const body = { jsonrpc: '2.0', id: 1, method: 'initialize', params: LEGACY_META }
+  return (await house.raw.post(body, { headers: alice })).headers.get('mcp-session-id') ?? ''
+}
+const session = await openSession()
+
 describe('modern methods', () => {
   for (const { method, params, handle } of ROWS) {
     for (const { caller, headers, expects } of COLUMNS) {
@@ -159,18 +171,6 @@ const openListen = (headers: Readonly<Record<string, string>>, signal: AbortSign
     }),
     signal,
   })
-
-const LEGACY_META = {
-  protocolVersion: '2025-11-25',
-  capabilities: {},
-  clientInfo: { name: 'c', version: '1' },
-}
-
-const openSession = async (): Promise<string> => {
-  const body = { jsonrpc: '2.0', id: 1, method: 'initialize', params: LEGACY_META }
-  return (await house.raw.post(body, { headers: alice })).headers.get('mcp-session-id') ?? ''
-}
-const session = await openSession()
 
 /** What a legacy client sends, in a session of Alice. */
 const EXCHANGES: readonly (readonly [what: string, init: RequestInit])[] = [

@@ -104,6 +104,15 @@ describe('a request of a legacy session', () => {
     })
   })
 
+  test('has the rights that came with it, not those of the one that opened the session', async () => {
+    const { session, calls } = await open()
+    const later = { ...someone('p'), scopes: new Set(['more']) }
+    await session.handle(request('tools/list'), collect(), later)
+    assert.equal(calls[1]?.principal, later)
+    await session.handle(request('tools/list'), collect())
+    assert.equal(calls[2]?.principal, OWNER.principal)
+  })
+
   test('gets parameters and _meta where it has none, and cannot claim to be modern', async () => {
     const { session, calls } = await open()
     await session.handle(request('tools/list'), collect())
