@@ -43,6 +43,11 @@ export function readPrivateFile(path: string): string | undefined {
   }
 }
 
+/** A file that is needed cannot be taken; the message is a sentence for the operator. */
+export class UnusableFileError extends Error {
+  override readonly name = 'UnusableFileError'
+}
+
 /** Another process is changing the file, or was killed while it did. */
 export class FileBusyError extends Error {
   override readonly name = 'FileBusyError'
