@@ -3,6 +3,7 @@ import { type AuthInput, authSchema, secureUrl } from './auth-schema.ts'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
 import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { parseListen } from './listen.ts'
+import { sealing } from './sealing-schema.ts'
 import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
 import { type Parsed, parseCount, parseDuration, parseSize } from './units.ts'
 
@@ -92,8 +93,9 @@ const gateway = section(
       .prefault([])
       .meta({ description: 'Further values of Host that are accepted.' }),
     stateDir: words(
-      'Folder for the admin token and the list of child processes, relative to this file.',
+      'Folder for the admin token, API keys, the sealing key and the list of child processes, relative to this file.',
     ).optional(),
+    sealing: sealing.optional(),
     limits,
   },
   'The gateway itself.',

@@ -1,5 +1,6 @@
 import type { AuthConfig } from './auth-types.ts'
 import type { LogLevel } from '../pipeline/log.ts'
+import type { SealingConfig } from './sealing-schema.ts'
 
 /** How tools and prompts of the aggregate are named. */
 export type NamePolicy = 'prefix' | 'conflict' | 'bare'
@@ -75,8 +76,10 @@ export interface GatewaySettings {
   readonly sse: boolean
   /** Further values of `Host` that are accepted. */
   readonly allowedHosts: readonly string[]
-  /** Folder for the admin token and the list of child processes; undefined means the user's state folder. */
+  /** Folder for what outlives the gateway or is found by the command line; undefined means the user's state folder. */
   readonly stateDir: string | undefined
+  /** Undefined: a key is made and kept in the state folder. */
+  readonly sealing?: SealingConfig | undefined
   readonly limits: LimitsConfig
 }
 
