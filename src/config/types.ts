@@ -21,6 +21,8 @@ export type Interactive = 'concurrent' | 'serial'
 export interface LimitsConfig {
   /** Largest request body in bytes. Default 4 MiB. */
   readonly body: number
+  /** Largest head of a request (its first line and headers) in bytes. Default 32 KiB. */
+  readonly headers: number
   /** Deepest nesting of JSON. Default 64. */
   readonly depth: number
   /** Largest reply or single message of a backend in bytes. Default 32 MiB. */
@@ -31,6 +33,8 @@ export interface LimitsConfig {
   readonly calls: number
   /** Legacy client sessions at once. Default 10,000. */
   readonly sessions: number
+  /** Legacy sessions of one principal at once. Default 1,000. */
+  readonly sessionsPerPrincipal: number
   /** Notifications that may wait for a client that does not read. Default 256. */
   readonly queue: number
   /** Entries that one backend may list per kind. Default 10,000. */
