@@ -19,6 +19,8 @@ export type ErrorCode =
   | 'HOST_FORBIDDEN'
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'NOT_ACCEPTABLE'
+  | 'URL_TOO_LONG'
+  | 'TOO_MANY_HEADERS'
   | 'BODY_TOO_LARGE'
   | 'BODY_TIMEOUT'
   | 'SESSION_REQUIRED'
@@ -111,6 +113,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   ),
   UNSUPPORTED_MEDIA_TYPE: row(415, -31015, 'downstream', 'final', 'Send Content-Type: application/json.'),
   NOT_ACCEPTABLE: row(406, -31006, 'downstream', 'final', 'Accept application/json and text/event-stream.'),
+  URL_TOO_LONG: row(414, -31014, 'downstream', 'final', 'Send the parameters in the body.'),
+  TOO_MANY_HEADERS: row(431, -31031, 'downstream', 'final', 'Send fewer headers.'),
   BODY_TOO_LARGE: row(413, -31013, 'downstream', 'final', 'Send less, or raise gateway.limits.body.'),
   BODY_TIMEOUT: row(408, -31008, 'downstream', 'retryable', 'Send the whole body in time.'),
   SESSION_REQUIRED: row(

@@ -29,6 +29,7 @@ import { route } from './routing/route.ts'
 import { createSearch } from './routing/search.ts'
 import { type TaskIds, createTaskIds } from './routing/tasks.ts'
 import { type FanIn, createFanIn } from './routing/subscriptions.ts'
+import { type SealingKeys, openSealingKeys } from './seal/key-file.ts'
 import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
 
 /** What a gateway needs from the process that it runs in. */
@@ -106,7 +107,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const clock = ports.clock ?? systemClock
   const log = ports.log ?? silentLog
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
-  const sealer = createSealer(randomKey())
+  const sealer = createSealer(...sealingKeys(config, ports.stateDir, log))
   const backends = createBackends(config, ports, { clock, log, sealer })
   const catalog = createCatalog([...backends.values()], {
     clock,
@@ -156,6 +157,23 @@ function pipeline(parts: Parts): Answerer {
   )
   // The one place where errors become answers, seen from outside like every other answer.
   return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
+}
+
+/** Keys of the configuration, or of the state folder; otherwise such as end with the process. */
+function sealingKeys(config: Config, stateDir: string | undefined, log: Log): SealingKeys {
+  const [first, ...others] = config.gateway.sealing?.keys ?? []
+  if (first !== undefined) return [first, ...others]
+  if (stateDir === undefined) return [randomKey()]
+  try {
+    return openSealingKeys(stateDir)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    log('warn', 'The sealing keys cannot be kept: cursors and task ids end with this process', {
+      stateDir,
+      reason,
+    })
+    return [randomKey()]
+  }
 }
 
 /** Who may come in, and what has to be closed of that in the end. */

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { ApiKeyEntry, ApiKeysConfig } from '../config/api-keys-schema.ts'
-import { readPrivateFile } from '../config/private-file.ts'
+import { UnusableFileError, readPrivateFile } from '../config/private-file.ts'
 import { watchFile } from '../config/watched-file.ts'
 import type { AuthenticatedPrincipal } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
@@ -55,7 +55,7 @@ interface KnownKey {
 /**
  * Reads the API keys and watches their file: new keys work and revoked ones stop working without a restart.
  *
- * @throws Error if the file is there and cannot be read: starting without the keys would be a surprise
+ * @throws UnusableFileError if the file is there and cannot be taken: starting without the keys would be a surprise
  */
 export function createApiKeys(sources: ApiKeySources, ports: ApiKeyPorts): ApiKeys {
   const keys = new KnownKeys(sources, ports)
@@ -68,7 +68,7 @@ export function createApiKeys(sources: ApiKeySources, ports: ApiKeyPorts): ApiKe
  * The API keys of a configuration; undefined where none are accepted.
  *
  * @param stateDir undefined if there is none; then only a file that the configuration names is read
- * @throws Error as {@link createApiKeys} does
+ * @throws UnusableFileError as {@link createApiKeys} does
  */
 export function openApiKeys(
   config: ApiKeysConfig | undefined,
@@ -105,14 +105,13 @@ class KnownKeys implements ApiKeys {
     return expiresAt !== undefined && expiresAt <= this.#ports.clock.wallTime() ? undefined : known.principal
   }
 
-  /** @throws Error if the file is there and cannot be read now; later that is logged only */
+  /** @throws UnusableFileError if the file is there and cannot be taken now; later that is logged only */
   follow(file: string): void {
     try {
       this.#reread(file)
     } catch (error) {
-      throw new Error(`The file of API keys, ${file}, cannot be taken: it ${reasonOf(error)}`, {
-        cause: error,
-      })
+      const message = `the file of API keys, ${file}, cannot be taken: it ${reasonOf(error)}`
+      throw new UnusableFileError(message, { cause: error })
     }
     this.#stop = watchFile(file, { clock: this.#ports.clock, look: () => this.#look(file) })
   }

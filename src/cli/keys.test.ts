@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -168,4 +169,42 @@ test('what is wrong is said, and changes nothing', async (t) => {
   assert.equal(await readFile(file, 'utf8'), 'hunter2')
   await writeFile(join(cwd, 'toolgate.yaml'), 'backends: 5')
   await fails(/name their file with --file/, 'list')
+})
+
+test('sealing keys are rotated in the state folder, and kept for a while', async (t) => {
+  const { keys, cwd } = await setUp(t)
+  const path = join(cwd, 'state', 'sealing-keys')
+  const lines = async (): Promise<readonly string[]> => (await readFile(path, 'utf8')).trim().split('\n')
+  assert.match(
+    (await keys('rotate-sealing')).stderr,
+    /^Rotated state\/sealing-keys\. There was none before\./,
+  )
+  assert.equal((await stat(path)).mode & 0o777, 0o600)
+  const [first = ''] = await lines()
+  assert.match(first, /^[\w-]{43}$/)
+  for (const _ of [1, 2, 3]) assert.equal((await keys('rotate-sealing')).code, 0)
+  assert.equal((await lines()).at(-1), first)
+  const { stderr } = await keys('rotate-sealing')
+  assert.match(stderr, /What the last 3 sealed stays good/)
+  const kept = await lines()
+  assert.equal(kept.length, 4)
+  assert.ok(!kept.includes(first))
+  assert.ok(!kept.some((key) => stderr.includes(key)))
+  await writeFile(path, 'hunter2')
+  const broken = await keys('rotate-sealing')
+  assert.deepEqual([broken.code, broken.stdout], [1, ''])
+  assert.match(broken.stderr, /state\/sealing-keys holds something else than sealing keys/)
+  assert.equal(await readFile(path, 'utf8'), 'hunter2')
+})
+
+test('sealing keys of the configuration are not touched', async (t) => {
+  const key = randomBytes(32).toString('base64url')
+  const { keys } = await setUp(t, `gateway: { sealing: { keys: [${key}] } }`)
+  const { code, stderr } = await keys('rotate-sealing')
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /stand in the configuration, toolgate\.yaml, which is yours to edit\nPut a new key last/,
+  )
+  assert.ok(!stderr.includes(key))
 })

@@ -7,6 +7,7 @@ import { absolute } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
 import { createKeyCommand, listKeysCommand, revokeKeyCommand } from './keys.ts'
 import type { CallOptions, ConfigOptions, GatewayOptions, ImportOptions, KeysOptions } from './options.ts'
+import { rotateSealingCommand } from './rotate-sealing.ts'
 import { schemaCommand } from './schema.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
@@ -237,7 +238,10 @@ function addKeys(program: Command, run: Run): void {
   const keys = program
     .command('keys')
     .summary('make, list and revoke API keys')
-    .description('Makes, lists and revokes API keys. A gateway that runs notices by itself; none has to run.')
+    .description(
+      'Makes, lists and revokes API keys, and rotates sealing keys. A gateway that runs notices API keys by itself; ' +
+        'none has to run.',
+    )
   const onKeys = (name: string): Command =>
     keys
       .command(name)
@@ -262,6 +266,16 @@ function addKeys(program: Command, run: Run): void {
     .summary('list the keys, without their secrets')
     .action(async (raw: RawKeys) => {
       run.code = await listKeysCommand(run.io, keysOptions(run.io, raw))
+    })
+  keys
+    .command('rotate-sealing')
+    .summary('seal with a new key what clients carry for the gateway')
+    .description(
+      'Puts a new sealing key before those of the state folder. What old ones sealed stays good for three rotations.',
+    )
+    .option(CONFIG, CONFIG_HELP)
+    .action(async ({ config }: Raw) => {
+      run.code = await rotateSealingCommand(run.io, { config })
     })
   onKeys('revoke')
     .summary('make a key useless')

@@ -2,13 +2,16 @@ import {
   closeSync,
   fstatSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
+import { randomUUID } from 'node:crypto'
 import { dirname } from 'node:path'
 
 /** Largest file that is read, in bytes. */
@@ -43,6 +46,11 @@ export function readPrivateFile(path: string): string | undefined {
   }
 }
 
+/** A file that is needed cannot be taken; the message is a sentence for the operator. */
+export class UnusableFileError extends Error {
+  override readonly name = 'UnusableFileError'
+}
+
 /** Another process is changing the file, or was killed while it did. */
 export class FileBusyError extends Error {
   override readonly name = 'FileBusyError'
@@ -53,6 +61,28 @@ export class FileBusyError extends Error {
   constructor(lock: string) {
     super(`${lock} exists: another process is changing the file`)
     this.lock = lock
+  }
+}
+
+/**
+ * Makes a file, readable by its owner alone (mode 0600), unless it is there already.
+ *
+ * @returns what is in the file now, whoever made it
+ * @throws the error of the system
+ */
+export function createPrivateFile(path: string, text: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const whole = `${path}.${randomUUID()}`
+  writeFileSync(whole, text, { mode: 0o600, flag: 'wx' })
+  try {
+    // A link appears at once and with all that is in the file, and never in the place of another.
+    linkSync(whole, path)
+    return text
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    return readPrivateFile(path) ?? text
+  } finally {
+    rmSync(whole)
   }
 }
 

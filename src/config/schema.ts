@@ -3,6 +3,7 @@ import { type AuthInput, authSchema, secureUrl } from './auth-schema.ts'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
 import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { parseListen } from './listen.ts'
+import { sealing } from './sealing-schema.ts'
 import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
 import { type Parsed, parseCount, parseDuration, parseSize } from './units.ts'
 
@@ -46,11 +47,13 @@ const hostValue = leaf(
 const limits = section(
   {
     body: size('Largest request body.').prefault('4MiB'),
+    headers: size('Largest head of a request: its first line and headers.').prefault('32KiB'),
     depth: count('Deepest nesting of JSON.', 1000).prefault(64),
     reply: size('Largest reply or single message of a backend.').prefault('32MiB'),
     bodyTimeout: duration('Time within which a request body must have arrived.', 1).prefault('10s'),
     calls: count('Calls in flight at once, over all clients.', 1_000_000).prefault(10_000),
     sessions: count('Legacy client sessions at once.', 1_000_000).prefault(10_000),
+    sessionsPerPrincipal: count('Legacy sessions of one principal at once.', 1_000_000).prefault(1000),
     queue: count('Notifications that may wait for a client that does not read.', 1_000_000).prefault(256),
     listEntries: count('Entries that one backend may list per kind.', 1_000_000).prefault(10_000),
     parked: count('Calls that may wait for input of their clients, per principal.', 1_000_000).prefault(100),
@@ -92,8 +95,9 @@ const gateway = section(
       .prefault([])
       .meta({ description: 'Further values of Host that are accepted.' }),
     stateDir: words(
-      'Folder for the admin token and the list of child processes, relative to this file.',
+      'Folder for the admin token, API keys, the sealing key and the list of child processes, relative to this file.',
     ).optional(),
+    sealing: sealing.optional(),
     limits,
   },
   'The gateway itself.',

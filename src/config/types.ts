@@ -1,5 +1,6 @@
 import type { AuthConfig } from './auth-types.ts'
 import type { LogLevel } from '../pipeline/log.ts'
+import type { SealingConfig } from './sealing-schema.ts'
 
 /** How tools and prompts of the aggregate are named. */
 export type NamePolicy = 'prefix' | 'conflict' | 'bare'
@@ -20,6 +21,8 @@ export type Interactive = 'concurrent' | 'serial'
 export interface LimitsConfig {
   /** Largest request body in bytes. Default 4 MiB. */
   readonly body: number
+  /** Largest head of a request (its first line and headers) in bytes. Default 32 KiB. */
+  readonly headers: number
   /** Deepest nesting of JSON. Default 64. */
   readonly depth: number
   /** Largest reply or single message of a backend in bytes. Default 32 MiB. */
@@ -30,6 +33,8 @@ export interface LimitsConfig {
   readonly calls: number
   /** Legacy client sessions at once. Default 10,000. */
   readonly sessions: number
+  /** Legacy sessions of one principal at once. Default 1,000. */
+  readonly sessionsPerPrincipal: number
   /** Notifications that may wait for a client that does not read. Default 256. */
   readonly queue: number
   /** Entries that one backend may list per kind. Default 10,000. */
@@ -75,8 +80,10 @@ export interface GatewaySettings {
   readonly sse: boolean
   /** Further values of `Host` that are accepted. */
   readonly allowedHosts: readonly string[]
-  /** Folder for the admin token and the list of child processes; undefined means the user's state folder. */
+  /** Folder for what outlives the gateway or is found by the command line; undefined means the user's state folder. */
   readonly stateDir: string | undefined
+  /** Undefined: a key is made and kept in the state folder. */
+  readonly sealing?: SealingConfig | undefined
   readonly limits: LimitsConfig
 }
 

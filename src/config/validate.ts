@@ -136,7 +136,7 @@ function expectation(issue: Issue): string {
  * it is the hash of.
  */
 function isSecret(path: ConfigPath): boolean {
-  if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash') return true
+  if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash' || path[1] === 'sealing') return true
   return path[0] === 'backends' && ['headers', 'env', 'args', 'url', undefined].includes(path[2]?.toString())
 }
 

@@ -13,7 +13,7 @@ import { headerReader } from './headers.ts'
 import type { Post } from './modern.ts'
 import { type JsonHead, writeJson } from './responder.ts'
 import { type CallStream, type SessionStreams, createSessionStreams } from './session-streams.ts'
-import type { StreamCount } from './stream-count.ts'
+import { type OpenCounts, enterSession } from './owner-count.ts'
 
 /** Serves the legacy era over HTTP: sessions, and answers that outlive a lost connection. */
 export interface LegacyHttp {
@@ -35,6 +35,8 @@ export interface LegacyHttp {
 interface Kept {
   readonly session: LegacySession
   readonly streams: SessionStreams
+  /** Takes it out of the count. */
+  readonly leave: () => void
   lastUsed: number
 }
 
@@ -43,21 +45,21 @@ const SWEEP = 30_000
 /**
  * Creates the legacy side of the HTTP listener.
  *
- * @param listeners counts the streams that clients open by GET
+ * @param counts of what clients have open
  */
-export function legacyHttp(ports: ListenerPorts, listeners: StreamCount): LegacyHttp {
-  return new SessionHttp(ports, listeners)
+export function legacyHttp(ports: ListenerPorts, counts: OpenCounts): LegacyHttp {
+  return new SessionHttp(ports, counts)
 }
 
 class SessionHttp implements LegacyHttp {
   readonly #ports: ListenerPorts
   readonly #sessions = new Map<string, Kept>()
-  readonly #listeners: StreamCount
+  readonly #counts: OpenCounts
   #cancelSweep: (() => void) | undefined
 
-  constructor(ports: ListenerPorts, listeners: StreamCount) {
+  constructor(ports: ListenerPorts, counts: OpenCounts) {
     this.#ports = ports
-    this.#listeners = listeners
+    this.#counts = counts
   }
 
   get sessions(): number {
@@ -94,7 +96,7 @@ class SessionHttp implements LegacyHttp {
       throw new GatewayError('NOT_ACCEPTABLE', 'Accept must list text/event-stream for a GET')
     const { principal } = post
     // Whoever says nothing of themselves is told apart by their session.
-    const leave = this.#listeners.enter(principal.anonymous ? kept.session.id : principal.id)
+    const leave = this.#counts.streams.enter(principal.anonymous ? kept.session.id : principal.id)
     const letGo = this.#ports.door.holds.enter(principal, () => post.response.end())
     post.response.on('close', () => {
       leave()
@@ -133,9 +135,15 @@ class SessionHttp implements LegacyHttp {
       transport: 'http' as const,
       push: (text: string) => streams.push(text),
     }
-    const { session, replyText } = await openSession(message, opening, this.#ports)
+    const leave = enterSession(this.#counts, post.principal)
+    const { session, replyText } = await openSession(message, opening, this.#ports).catch(
+      (error: unknown) => {
+        leave()
+        throw error
+      },
+    )
     streams.speak(session.version)
-    this.#sessions.set(session.id, { session, streams, lastUsed: clock.now() })
+    this.#sessions.set(session.id, { session, streams, leave, lastUsed: clock.now() })
     this.#cancelSweep ??= clock.after(SWEEP, () => this.#sweep())
     if (post.response.destroyed) return
     if (post.accept.json) {
@@ -171,6 +179,7 @@ class SessionHttp implements LegacyHttp {
 
   #end(kept: Kept, reason: GatewayError): void {
     this.#sessions.delete(kept.session.id)
+    kept.leave()
     kept.session.close(reason)
     kept.streams.close()
   }

@@ -15,7 +15,7 @@ import { type ModernHttp, type Post, modernHttp } from './modern.ts'
 import { type OriginCheck, originCheck } from './origin.ts'
 import { writeJson } from './responder.ts'
 import { type SseHttp, sseHttp } from './sse.ts'
-import { createStreamCount } from './stream-count.ts'
+import { createOpenCounts } from './owner-count.ts'
 
 /** A bound HTTP listener. */
 export interface HttpListener {
@@ -37,7 +37,10 @@ const HEADERS_TIMEOUT = 10_000
 /** Milliseconds between two looks at how long headers take; Node's own 30 s would make the timeout three times as long. */
 const CHECK_INTERVAL = 1000
 const KEEP_ALIVE_TIMEOUT = 65_000
-const MAX_HEADER_BYTES = 32_768
+/** Headers of a request. */
+const MOST_HEADERS = 200
+/** Characters of a path with its query. */
+const LONGEST_URL = 8192
 
 /**
  * Binds the HTTP listener.
@@ -50,11 +53,13 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     headersTimeout: HEADERS_TIMEOUT,
     connectionsCheckingInterval: CHECK_INTERVAL,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
-    maxHeaderSize: MAX_HEADER_BYTES,
+    maxHeaderSize: ports.settings.limits.headers,
     // Bodies have their own timeout; an answer may take as long as its backend may.
     requestTimeout: 0,
     noDelay: true,
   })
+  // Beyond it, Node refuses by itself or, before version 26, drops headers in silence: ours has to come first.
+  server.maxHeadersCount = 2 * MOST_HEADERS
   server.on('request', (request, response) => front.serve(request, response))
   const { host, port } = ports.settings.listen
   await bind(server, host, port)
@@ -105,9 +110,9 @@ class Front {
     this.#checkOrigin = originCheck(ports.settings)
     this.#routes = routesOf(ports.backends)
     this.#modern = modernHttp(ports)
-    const listeners = createStreamCount(ports.settings.limits.streams)
-    this.#legacy = legacyHttp(ports, listeners)
-    this.#sse = sseHttp(ports, listeners)
+    const counts = createOpenCounts(ports.settings.limits)
+    this.#legacy = legacyHttp(ports, counts)
+    this.#sse = sseHttp(ports, counts)
   }
 
   get sessions(): number {
@@ -135,6 +140,7 @@ class Front {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     if (this.draining) response.setHeader('connection', 'close')
+    checkSize(request)
     const path = pathOf(request)
     if (this.#checkOrigin(request, response, path)) return
     if (path === '/healthz') return plain(response, 200, 'ok')
@@ -240,6 +246,14 @@ type Face = 'mcp' | 'stream' | 'messages'
 
 /** An exchange whose sender is known. */
 type Admitted = Omit<Post, 'accept'>
+
+/** The bytes of the head are limited by the parser of Node, which answers 431 by itself. */
+function checkSize({ url = '/', rawHeaders }: IncomingMessage): void {
+  if (url.length > LONGEST_URL)
+    throw new GatewayError('URL_TOO_LONG', `The URL is longer than ${LONGEST_URL} characters`)
+  if (rawHeaders.length > 2 * MOST_HEADERS)
+    throw new GatewayError('TOO_MANY_HEADERS', `The request has more than ${MOST_HEADERS} headers`)
+}
 
 function pathOf(request: IncomingMessage): string {
   const url = request.url ?? '/'

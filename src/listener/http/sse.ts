@@ -8,7 +8,7 @@ import { type LegacyPipe, createLegacyPipe } from '../legacy/pipe.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { openEvents } from './event-writer.ts'
 import type { Post } from './modern.ts'
-import type { StreamCount } from './stream-count.ts'
+import type { OpenCounts } from './owner-count.ts'
 
 /** Serves the HTTP+SSE transport (2024-11-05, basic/transports "HTTP with SSE"): a stream is a session. */
 export interface SseHttp {
@@ -36,18 +36,18 @@ interface Opened {
 const MESSAGES = '/messages'
 
 /** Creates the HTTP+SSE side of the listener. */
-export function sseHttp(ports: ListenerPorts, listeners: StreamCount): SseHttp {
-  return new SseSessions(ports, listeners)
+export function sseHttp(ports: ListenerPorts, counts: OpenCounts): SseHttp {
+  return new SseSessions(ports, counts)
 }
 
 class SseSessions implements SseHttp {
   readonly #ports: ListenerPorts
-  readonly #listeners: StreamCount
+  readonly #counts: OpenCounts
   readonly #sessions = new Map<string, Opened>()
 
-  constructor(ports: ListenerPorts, listeners: StreamCount) {
+  constructor(ports: ListenerPorts, counts: OpenCounts) {
     this.#ports = ports
-    this.#listeners = listeners
+    this.#counts = counts
   }
 
   get sessions(): number {
@@ -72,8 +72,8 @@ class SseSessions implements SseHttp {
     if (this.#sessions.size >= settings.limits.sessions)
       throw new GatewayError('TOO_MANY', 'Too many sessions are open', { retryAfterMs: 5000 })
     const id = randomUUID()
-    // There is nobody to be told apart by a session that is only now made.
-    const leave = principal.anonymous ? () => undefined : this.#listeners.enter(principal.id)
+    // Its stream counts for the session too. There is nobody to be told apart by one that is only now made.
+    const leave = principal.anonymous ? () => undefined : this.#counts.streams.enter(principal.id)
     const writer = openEvents(response, {
       clock,
       queue: settings.limits.queue,
