@@ -44,7 +44,10 @@ export function originCheck(settings: GatewaySettings): OriginCheck {
 }
 
 function hostCheck(settings: GatewaySettings, local: boolean): (host: string | undefined) => void {
-  const hosts = new Set(settings.allowedHosts.map((host) => host.toLowerCase()))
+  const { allowedHosts, publicUrl } = settings
+  // A proxy on this machine passes on the name that clients know.
+  const own = local && publicUrl !== undefined ? [new URL(publicUrl).host] : []
+  const hosts = new Set([...allowedHosts.map((host) => host.toLowerCase()), ...own])
   if (!local && hosts.size === 0) return () => undefined
   return (host) => {
     // Only HTTP/1.0 may leave it out, which no browser speaks.
