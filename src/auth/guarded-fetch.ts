@@ -1,4 +1,5 @@
 import { type LookupFunction, isIP } from 'node:net'
+import { callbackify } from 'node:util'
 import { Agent, fetch } from 'undici'
 import type { Fetch } from './outbound.ts'
 import { isPublicAddress } from './public-address.ts'
@@ -18,7 +19,7 @@ export interface GuardedFetchPorts {
 /** A fetch that holds connections. */
 export interface GuardedFetch {
   readonly fetch: Fetch
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 /** Largest body, in bytes; callers may want less. */
@@ -76,19 +77,21 @@ function requireGuardable(text: string, isAllowed: (address: string) => boolean)
 }
 
 function guardedLookup(resolve: Resolve, isAllowed: (address: string) => boolean): LookupFunction {
-  return (host, options, callback) => {
-    resolve(host).then(
-      (found) => {
-        const [first] = found
-        // One private address among public ones is no accident.
-        if (first === undefined || !found.every(({ address }) => isAllowed(address))) {
-          callback(refused(`${host} has an address that is not public`), '')
-        } else if (options.all === true) callback(null, [...found])
-        else callback(null, first.address, first.family)
-      },
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), ''),
-    )
-  }
+  const checked = callbackify(async (host: string) => {
+    const found = await resolve(host)
+    // One private address among public ones is no accident.
+    if (found.length === 0 || !found.every(({ address }) => isAllowed(address))) {
+      throw refused(`${host} has an address that is not public`)
+    }
+    return found
+  })
+  return (host, options, callback) =>
+    checked(host, (error, found) => {
+      const [first] = found ?? []
+      if (first === undefined) callback(error, '')
+      else if (options.all === true) callback(null, [...found])
+      else callback(null, first.address, first.family)
+    })
 }
 
 function refused(reason: string): TypeError {
