@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { LoadResult } from './load.ts'
 import { type LoadProcess, startLoadProcess } from './load-process.ts'
 import { measureMemory } from './memory.ts'
 import { type Options, parseOptions } from './options.ts'
@@ -28,20 +29,26 @@ const setUp = async (options: Options, cleanup: Bench['cleanup']): Promise<Bench
   return { backendUrl: backend.url, root, load, connections: options.connections, cleanup }
 }
 
-/** One window for each proxy in turn. */
+/** One window at the same rate and one at full load for each proxy in turn. */
 const runRound = async (
   measured: readonly Measured[],
   load: LoadProcess,
   options: Options,
 ): Promise<void> => {
-  const { seconds, connections } = options
+  const { seconds, connections, rate } = options
   for (const { name, proxy, windows } of measured) {
-    const pid = proxy.pid === undefined ? {} : { pid: proxy.pid }
-    const window = await load
-      .run({ url: proxy.url, ...pid, seconds, connections, strict: false })
-      .catch((error: unknown) => Promise.reject(new Error(`${name}: ${messageOf(error)}`, { cause: error })))
-    if (window.firstError !== undefined) log(`${name}: ${window.errors} errors, first: ${window.firstError}`)
-    windows.push(window)
+    const run = async (how: { readonly rate?: number }): Promise<LoadResult> => {
+      const pid = proxy.pid === undefined ? {} : { pid: proxy.pid }
+      const window = await load
+        .run({ url: proxy.url, ...pid, ...how, seconds, connections, strict: false })
+        .catch((error: unknown) =>
+          Promise.reject(new Error(`${name}: ${messageOf(error)}`, { cause: error })),
+        )
+      if (window.firstError !== undefined)
+        log(`${name}: ${window.errors} errors, first: ${window.firstError}`)
+      return window
+    }
+    windows.push({ paced: await run({ rate }), full: await run({}) })
   }
 }
 

@@ -101,9 +101,7 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
       if (signal.aborted) newController.abort(new Error('cancelled'))
     },
     onUnreachable: (reason) => failWith({ kind: 'unreachable', reason }),
-    get isStarted() {
-      return isStarted
-    },
+    isStarted: () => isStarted,
   }
   signal.addEventListener('abort', onAbort)
   ports.dispatch(
@@ -117,7 +115,7 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
 interface Started {
   onStart(controller: Dispatcher.DispatchController): void
   onUnreachable(reason: string): void
-  readonly isStarted: boolean
+  isStarted(): boolean
 }
 
 function handlerOf(response: Response, started: Started): Dispatcher.DispatchHandler {
@@ -128,7 +126,7 @@ function handlerOf(response: Response, started: Started): Dispatcher.DispatchHan
     onResponseEnd: () => response.end(),
     onResponseError(_controller, error) {
       response.close()
-      if (started.isStarted) response.broke(reasonOf(error))
+      if (started.isStarted()) response.broke(reasonOf(error))
       else started.onUnreachable(reasonOf(error))
     },
   }
