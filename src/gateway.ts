@@ -188,8 +188,8 @@ function createEntrance(
     return { door, close: async () => door.holds.close() }
   }
   const guarded = createGuardedFetch({ resolve: (host) => lookup(host, { all: true }) })
-  const holdsOf = (id: string): void => door.holds.end((principal) => principal.id === id)
-  const apiKeys = openApiKeys(auth.apiKeys, ports.stateDir, { clock, log, onRevoked: holdsOf })
+  const endHolds = (id: string): void => door.holds.end((principal) => principal.id === id)
+  const apiKeys = openApiKeys(auth.apiKeys, ports.stateDir, { clock, log, onRevoked: endHolds })
   const door = createDoor(auth, {
     clock,
     log,

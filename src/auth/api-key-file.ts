@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type ApiKeyEntry, type ApiKeysConfig, apiKeyEntries } from '../config/api-keys-schema.ts'
+import { type ConfigPath, formatPath } from '../config/problem.ts'
 import { changePrivateFile, readPrivateFile } from '../config/private-file.ts'
 
 /** The file in which `toolgate keys` and a gateway with this configuration keep API keys. */
@@ -48,8 +49,9 @@ export function parseApiKeys(text: string | undefined): readonly ApiKeyEntry[] {
   const result = apiKeyEntries.safeParse(keys)
   if (result.success) return result.data
   const [issue] = result.error.issues
-  const where = ['keys', ...(issue?.path ?? [])].join('.')
-  throw new Error(`${where}: ${issue?.code === 'custom' ? issue.message : 'not as toolgate keys writes it'}`)
+  const where = formatPath(['keys', ...((issue?.path ?? []) as ConfigPath)])
+  const what = issue?.code === 'custom' ? issue.message : 'not what `toolgate keys` writes'
+  throw new Error(`is wrong at ${where}: ${what}`)
 }
 
 function format(entries: readonly ApiKeyEntry[]): string {

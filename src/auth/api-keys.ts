@@ -155,9 +155,12 @@ class KnownKeys implements ApiKeys {
       log('warn', 'API keys of the file are passed over: keys of the configuration have their names')
     }
     const before = this.#known
-    this.#known = new Map([...others, ...this.#sources.keys].map(toKnown))
-    for (const [id, { meaning, principal }] of before) {
-      if (this.#known.get(id)?.meaning !== meaning) onRevoked(principal.id)
+    const now = new Map([...others, ...this.#sources.keys].map(toKnown))
+    this.#known = now
+    for (const [id, known] of before) {
+      // Whoever is the same as before stays the same object: others may have put something beside it.
+      if (now.get(id)?.meaning === known.meaning) now.set(id, known)
+      else onRevoked(known.principal.id)
     }
   }
 }

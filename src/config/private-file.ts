@@ -9,7 +9,6 @@ import {
   renameSync,
   rmSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { dirname } from 'node:path'
@@ -99,10 +98,14 @@ export function changePrivateFile(path: string, change: (text: string | undefine
   const next = `${path}.new`
   const file = openNew(next)
   try {
-    const text = change(readPrivateFile(path))
-    writeSync(file, text)
-    fsyncSync(file)
-    closeSync(file)
+    let text: string
+    try {
+      text = change(readPrivateFile(path))
+      writeFileSync(file, text)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
     renameSync(next, path)
     return text
   } catch (error) {
