@@ -36,8 +36,8 @@ export const hardening: readonly Protection[] = [
   {
     against: 'what revoked keys have open',
     file: 'src/auth/api-keys.ts',
-    find: 'onRevoked(principal.id)',
-    replace: 'void principal',
+    find: 'onRevoked(known.principal.id)',
+    replace: 'void known',
     test: KEYS,
     fails: 'takes new keys, refuses revoked ones',
   },
