@@ -4,10 +4,11 @@ import { once } from 'node:events'
 import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { authentication } from './authentication.ts'
+import { hardening } from './hardening.ts'
 import { type Protection, REMOVED } from './protection.ts'
 
 /** Every list of protections. */
-const PROTECTIONS: readonly Protection[] = [...authentication]
+const PROTECTIONS: readonly Protection[] = [...authentication, ...hardening]
 
 /** Processes at once. */
 const PARALLEL = 2
