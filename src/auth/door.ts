@@ -99,14 +99,15 @@ class GuardedDoor implements Door {
   authenticate(request: DoorRequest, route: Route): Principal | Promise<Principal> {
     const credentials = readCredentials(request)
     if (credentials === undefined) return this.#nobody(request, route)
+    const attempt = { request, route, credentials }
     try {
-      const principal = this.#admit(request, route, credentials)
+      const principal = this.#admit(attempt)
       if (!(principal instanceof Promise)) return principal
       return principal.catch((error: unknown) => {
-        throw this.#refused(error, { request, route, credentials })
+        throw this.#refused(error, attempt)
       })
     } catch (error) {
-      throw this.#refused(error, { request, route, credentials })
+      throw this.#refused(error, attempt)
     }
   }
 
@@ -114,7 +115,9 @@ class GuardedDoor implements Door {
     // Whoever lacks scopes for want of any credentials is told no error (RFC 6750 §3.1).
     if (status === 401 && scopes !== undefined) return this.#challenge({ request, route }, { scopes })
     const code = scopes === undefined ? 'invalid_token' : 'insufficient_scope'
-    return this.#challenge({ request, route }, { code, scopes })
+    // RFC 9449 §7.1: in the scheme that the client spoke.
+    const isDpop = /^dpop /i.test(request.headers.authorization ?? '')
+    return this.#challenge({ request, route }, { code, scopes, isDpop })
   }
 
   metadata(request: DoorRequest, path: string): string | undefined {
@@ -132,21 +135,17 @@ class GuardedDoor implements Door {
     })
   }
 
-  #admit(
-    request: DoorRequest,
-    route: Route,
-    { scheme, secret }: Credentials,
-  ): Principal | Promise<Principal> {
+  #admit(attempt: Attempt): Principal | Promise<Principal> {
+    const { scheme, secret } = attempt.credentials
     if (scheme === 'api-key') {
       const principal = this.#ports.apiKeys?.verify(secret)
       if (principal === undefined) throw new CredentialError('unknown-api-key')
       return principal
     }
     const verified = this.#tokens.verify(secret)
-    if (verified instanceof Promise) {
-      return verified.then((token) => this.#check(token, { request, route, credentials: { scheme, secret } }))
-    }
-    return this.#check(verified, { request, route, credentials: { scheme, secret } })
+    return verified instanceof Promise
+      ? verified.then((token) => this.#check(token, attempt))
+      : this.#check(verified, attempt)
   }
 
   /** What depends on the request, and is therefore looked at every time: audience and binding. */

@@ -56,6 +56,7 @@ export function createResources(publicUrl: string | undefined, backends: readonl
     const asked = `http://${host?.toLowerCase()}`
     return bases.find((base) => base === asked) ?? bases[0] ?? ''
   }
+  const idsAt = spellings(basesAt)
   return {
     idOf: (route, at) => canonicalUri(baseOf(at) + pathOf(route)),
     metadataUrlOf(route, at) {
@@ -63,10 +64,7 @@ export function createResources(publicUrl: string | undefined, backends: readonl
       return `${base.origin}${WELL_KNOWN}${prefix}${pathOf(route)}`
     },
     urlOf: (path, at) => canonicalUri(baseOf(at) + path),
-    includes(audiences, route, { port }) {
-      const path = pathOf(route)
-      return basesAt(port).some((base) => audiences.has(canonicalUri(base + path)))
-    },
+    includes: (audiences, route, { port }) => idsAt(route, port).some((id) => audiences.has(id)),
     routeOf(path) {
       if (!path.startsWith(WELL_KNOWN)) return undefined
       const rest = path.slice(WELL_KNOWN.length)
@@ -79,11 +77,29 @@ export function createResources(publicUrl: string | undefined, backends: readonl
 
 /** The spellings of the gateway's own URL, by the port that was connected to. */
 function baseFinder(publicUrl: string | undefined): (port: number | undefined) => readonly string[] {
-  if (publicUrl !== undefined) return () => [publicUrl]
+  if (publicUrl !== undefined) {
+    const bases = [publicUrl]
+    return () => bases
+  }
   let known: { readonly port: number | undefined; readonly bases: readonly string[] } | undefined
   return (port) => {
     if (known?.port !== port) known = { port, bases: LOOPBACK.map((host) => `http://${host}:${port}`) }
     return known?.bases ?? []
+  }
+}
+
+/** The identifiers of a route in every spelling, made once for each: this is asked for every request. */
+function spellings(
+  basesAt: (port: number | undefined) => readonly string[],
+): (route: Route, port: number | undefined) => readonly string[] {
+  const known = new WeakMap<Route, { readonly bases: readonly string[]; readonly ids: readonly string[] }>()
+  return (route, port) => {
+    const bases = basesAt(port)
+    const found = known.get(route)
+    if (found?.bases === bases) return found.ids
+    const ids = bases.map((base) => canonicalUri(base + pathOf(route)))
+    known.set(route, { bases, ids })
+    return ids
   }
 }
 

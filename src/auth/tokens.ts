@@ -31,8 +31,10 @@ const MOST_KNOWN = 10_000
 const MOST_REFUSED = 1000
 /** Milliseconds for which a refusal is repeated without looking again. */
 const REFUSED_FOR = 5000
-/** Verifications at once: each costs a signature or a request to an issuer. */
-const MOST_PENDING = 64
+/** Verifications at once: each costs a signature. */
+const MOST_PENDING = 1000
+/** Opaque tokens that issuers are asked about at once. */
+const MOST_ASKED = 64
 
 interface Issuer {
   readonly config: IssuerConfig
@@ -56,6 +58,7 @@ class KnownTokens implements Tokens {
   readonly #known = createBoundedMap<VerifiedToken>(MOST_KNOWN)
   readonly #refused = createBoundedMap<Refused>(MOST_REFUSED)
   readonly #pending = new Map<string, Promise<VerifiedToken>>()
+  #asking = 0
 
   constructor(config: AuthConfig, ports: TokensPorts) {
     this.#ports = ports
@@ -81,8 +84,7 @@ class KnownTokens implements Tokens {
   }
 
   #begin(token: string, digest: string): Promise<VerifiedToken> {
-    if (this.#pending.size >= MOST_PENDING)
-      throw new GatewayError('TOO_MANY', 'Too many access tokens to check at once', { retryAfterMs: 1000 })
+    if (this.#pending.size >= MOST_PENDING) throw tooMany()
     const pending = this.#check(token, digest).finally(() => this.#pending.delete(digest))
     this.#pending.set(digest, pending)
     return pending
@@ -119,9 +121,11 @@ class KnownTokens implements Tokens {
       return introspection === undefined ? [] : [{ issuer, introspection }]
     })
     if (asked.length === 0) throw new CredentialError('not-a-token')
+    if (this.#asking >= MOST_ASKED) throw tooMany()
+    this.#asking++
     const answers = await Promise.allSettled(
       asked.map(({ issuer, introspection }) => this.#ask(token, issuer, introspection)),
-    )
+    ).finally(() => this.#asking--)
     const failed = answers.filter((answer) => answer.status === 'rejected')
     const found = answers.find((answer) => answer.status === 'fulfilled' && answer.value !== undefined)
     if (found?.status === 'fulfilled' && found.value !== undefined) return found.value
@@ -138,4 +142,8 @@ class KnownTokens implements Tokens {
     const clockSkew = this.#clockSkew
     return introspect(token, introspection, { ...this.#ports, config, keys, clockSkew })
   }
+}
+
+function tooMany(): GatewayError {
+  return new GatewayError('TOO_MANY', 'Too many access tokens to check at once', { retryAfterMs: 1000 })
 }

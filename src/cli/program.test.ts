@@ -58,6 +58,7 @@ test('check says what a configuration would do, without its secrets', async () =
 
 Name:               toolgate
 Clients connect to: http://127.0.0.1:8080/mcp
+Who may call:       anybody
 Admin listener:     http://127.0.0.1:9901
 Tool names:         <backend>_<tool>
 
@@ -79,6 +80,7 @@ test('check --json says the same, and no secret either', async () => {
     file: 'toolgate.yaml',
     warnings: [],
     gateway: { name: 'toolgate', url: 'http://127.0.0.1:8080/mcp', names: 'prefix' },
+    auth: null,
     admin: 'http://127.0.0.1:9901',
     backends: [
       {
