@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
 import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { parseListen } from './listen.ts'
+import { overload } from './overload-schema.ts'
 import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
 import { type Parsed, parseCount, parseDuration, parseSize } from './units.ts'
 
@@ -55,6 +56,11 @@ const limits = section(
     parked: count('Calls that may wait for input of their clients, per principal.', 1_000_000).prefault(100),
     parkTime: duration('How long a call waits for input of its client.', 1).prefault('10m'),
     streams: count('Open subscriptions and legacy streams per principal.', 1_000_000).prefault(100),
+    connections: count('Connections of clients at once.', 1_000_000).prefault(10_000),
+    headerTimeout: duration('Time within which the headers of a request must have arrived.', 1).prefault(
+      '10s',
+    ),
+    replyTimeout: duration('Time within which a client must have taken a reply.', 1).prefault('60s'),
   },
   'What one peer can make the gateway do at most.',
 )
@@ -91,6 +97,13 @@ const gateway = section(
       'Folder for the admin token and the list of child processes, relative to this file.',
     ).optional(),
     limits,
+    overload,
+    tools: section(
+      {
+        health: z.boolean().prefault(true).meta({ description: 'gateway_health: how every backend is.' }),
+      },
+      'Tools of the gateway itself on /mcp.',
+    ),
   },
   'The gateway itself.',
 )
