@@ -33,8 +33,8 @@ const ejectionSettings = section(
       1000,
       2,
     ).optional(),
-    time: duration('How long the first ejection lasts; each further one lasts longer.').prefault('30s'),
-    maxTime: duration('How long an ejection lasts at most.').prefault('5m'),
+    time: duration('How long the first ejection lasts; each further one lasts longer.', 1).prefault('30s'),
+    maxTime: duration('How long an ejection lasts at most.', 1).prefault('5m'),
     share: share('Share of the endpoints that may be ejected at once.').prefault('50%'),
   },
   'When an endpoint that fails is taken out of rotation.',
@@ -76,6 +76,7 @@ export const slowStart: z.ZodType<number> = duration(
 /** How long an idle connection is trusted. */
 export const keepAlive: z.ZodType<number> = duration(
   'How long an idle connection is kept where the server does not say how long it keeps it.',
+  1,
 ).prefault('3s')
 
 /** Where a backend is, as it is written: one of the two. */

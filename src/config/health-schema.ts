@@ -16,8 +16,8 @@ const path = leaf(
 )
 
 const common = {
-  interval: duration('Time between two checks.').prefault('30s'),
-  timeout: duration('How long a check waits for its answer.').prefault('5s'),
+  interval: duration('Time between two checks.', 1).prefault('30s'),
+  timeout: duration('How long a check waits for its answer.', 1).prefault('5s'),
   unhealthy: count('Failed checks in a row after which a backend is unhealthy.', 100).prefault(3),
   healthy: count('Good checks in a row after which it is healthy again.', 100).prefault(2),
 }

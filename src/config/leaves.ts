@@ -71,7 +71,7 @@ export function words(description: string): z.ZodType<string> {
 }
 
 /** A duration in milliseconds, of at least so many. */
-export function duration(description: string, least = 1): z.ZodType<number> {
+export function duration(description: string, least = 0): z.ZodType<number> {
   const json = { ...textSchema('^\\d+(ms|s|m|h)$'), description }
   return leaf((found) => parseDuration(found, least), json)
 }

@@ -1,25 +1,16 @@
 import { z } from 'zod'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
-import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
+import { choice, count, duration, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { parseListen } from './listen.ts'
 import { overload } from './overload-schema.ts'
 import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
-import { type Parsed, parseCount, parseDuration, parseSize } from './units.ts'
+import { type Parsed, parseSize } from './units.ts'
 
 /** What must be written to listen where others can connect: there is no authentication yet. */
 export const NETWORK_CONSENT = 'i-understand-that-anyone-who-connects-can-call-every-tool'
 
-const duration = (description: string, least = 0): z.ZodType<number> =>
-  leaf((found) => parseDuration(found, least), { ...textSchema('^\\d+(ms|s|m|h)$'), description })
-
 const size = (description: string): z.ZodType<number> =>
   leaf(parseSize, { ...textSchema('^\\d+(B|kB|KB|MB|GB|KiB|MiB|GiB)$'), description })
-
-const count = (description: string, most: number): z.ZodType<number> =>
-  leaf((found) => parseCount(found, 1, most), {
-    anyOf: [{ type: 'integer', minimum: 1, maximum: most }, textSchema('^\\d+$')],
-    description,
-  })
 
 const listen = (description: string): z.ZodType<ListenAddress> =>
   leaf(parseListen, { ...textSchema('^.+:\\d+$'), description })
