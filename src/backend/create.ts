@@ -2,6 +2,8 @@ import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../co
 import { fetchList } from './list.ts'
 import type { Backend, BackendStatus } from './backend.ts'
 import type { ChannelEvents } from './channel.ts'
+import { type Endpoint, createBalancedBackend } from './endpoints/backend.ts'
+import { createMonitor } from './health/monitor.ts'
 import { createHttpChannel } from './http/channel.ts'
 import { isLegacy } from './legacy.ts'
 import { createLegacyCalls } from './legacy-backend.ts'
@@ -17,15 +19,31 @@ interface Transport {
   readonly restarts: () => number
   /** Opens a session of its own for clients of a legacy backend. */
   readonly connect: Connect
+  /** Asks for a sign of life, and rejects where there is none. */
+  check(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 
-/** Creates a backend. It connects when it is first needed, and from then on mends itself. */
+/** Creates a backend. It connects when it is first needed or checked, and from then on mends itself. */
 export function createBackend(config: BackendConfig, ports: BackendPorts): Backend {
+  if (config.transport === 'stdio' || config.endpoints === undefined) return createEndpoint(config, ports)
+  const { endpoints, ...common } = config
+  const each = endpoints.list.map(({ url }) => createEndpoint({ ...common, url }, ports))
+  return createBalancedBackend({ ...common, endpoints }, each, ports)
+}
+
+/** Creates one endpoint, which is all there is of most backends. */
+function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
   const transport = config.transport === 'http' ? overHttp(config, ports) : overStdio(config, ports)
   const { link } = transport
   const calls = createLegacyCalls(config, transport.connect, ports)
   const listLimits = { maxEntries: ports.limits.listEntries, maxSize: ports.limits.reply }
+  const monitor = createMonitor(config.health, {
+    ...ports,
+    backend: config.name,
+    check: (signal) => transport.check(signal),
+    link: () => link.state,
+  })
   return {
     name: config.name,
     send: (request, out) =>
@@ -38,15 +56,23 @@ export function createBackend(config: BackendConfig, ports: BackendPorts): Backe
     list: (kind, signal) =>
       link.use((speaker) => fetchList(speaker, kind, { signal, ...listLimits }), signal),
     subscribe: (filter, subscriber) => link.subscribe(filter, subscriber),
-    status: () => ({ ...statusOf(config, transport), sessions: calls.sessions }),
+    status: () => ({ ...statusOf(config, transport), health: monitor.health, sessions: calls.sessions }),
+    get fitness() {
+      if (link.state.condition.state !== 'up') return 'away'
+      return monitor.isSick ? 'sick' : 'fit'
+    },
+    get isLegacy() {
+      return link.state.verdict?.era === 'legacy'
+    },
     async close() {
+      monitor.close()
       await Promise.all([link.close(), calls.close()])
       await transport.close()
     },
   }
 }
 
-function statusOf(config: BackendConfig, transport: Transport): Omit<BackendStatus, 'sessions'> {
+function statusOf(config: BackendConfig, transport: Transport): Omit<BackendStatus, 'sessions' | 'health'> {
   const { state } = transport.link
   return {
     name: config.name,
@@ -58,6 +84,11 @@ function statusOf(config: BackendConfig, transport: Transport): Omit<BackendStat
     restarts: transport.restarts(),
     readyAfter: state.readyAfter,
   }
+}
+
+/** Asks in the backend's own language for a sign of life; connects where there is no connection. */
+function pingOver(link: Link): Transport['check'] {
+  return (signal) => link.use((speaker) => speaker.ping(signal), signal)
 }
 
 function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
@@ -80,8 +111,13 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     () => Promise.resolve(channel),
     ports,
   )
+  const ping = pingOver(link)
+  const path = config.health?.path
   return {
     link,
+    // What the path says counts once the backend itself has answered.
+    check: (signal) =>
+      path === undefined || link.state.condition.state !== 'up' ? ping(signal) : channel.probe(path, signal),
     restarts: () => link.state.reconnects,
     connect: connectHttp(initialize, sessionPorts(config, ports, link), ports.clock),
     close: () => channel.close(),
@@ -96,6 +132,7 @@ function overStdio(config: StdioBackendConfig, ports: BackendPorts): Transport {
   const link: Link = createLink(config, () => supervisor.channel(), ports)
   return {
     link,
+    check: pingOver(link),
     restarts: () => supervisor.status().restarts,
     connect: connectStdio(config, sessionPorts(config, ports, link), ports),
     close: () => supervisor.close(),

@@ -268,8 +268,8 @@ interface Outcome {
 /** The one client at the other end of the gateway's own pipe. */
 const PIPE = 'pipe'
 
-/** Who is told apart; undefined for an anonymous client without a session, of which nothing is known. */
-function ownerOf({ principal, downstream }: BackendRequest, isolation: Isolation): string | undefined {
+/** Whose session a request belongs to; undefined for an anonymous client without a session, of which nothing is known. */
+export function ownerOf({ principal, downstream }: BackendRequest, isolation: Isolation): string | undefined {
   const { session, transport } = downstream
   if (!principal.anonymous && (isolation === 'principal' || session === undefined))
     return `principal ${principal.id}`

@@ -65,6 +65,7 @@ export function scriptedChannel(script: Script, transport: 'http' | 'stdio' = 'h
       return ended
     },
     openSse: () => fail({ kind: 'status', status: 405, body: '' }),
+    probe: () => Promise.resolve(),
     deleteSession(headers) {
       channel.deleted.push(headers)
       return Promise.resolve()

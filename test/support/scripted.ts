@@ -160,6 +160,7 @@ export function scriptedBackend(name: string): ScriptedBackend {
       transport: 'http',
       condition: { state: 'connecting' },
       since: 0,
+      health: { status: 'connecting', since: 0 },
       identity: undefined,
       eraSince: undefined,
       restarts: 0,
