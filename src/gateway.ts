@@ -1,5 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Backend, BackendStatus } from './backend/backend.ts'
+import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
+import { healthTool } from './backend/builtin/health.ts'
 import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
 import { createQuota } from './backend/quota.ts'
@@ -92,7 +94,8 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
   const sealer = createSealer(randomKey())
   const backends = createBackends(config, ports, { clock, log, sealer })
-  const catalog = createCatalog([...backends.values()], {
+  const all = withOwnTools(config, backends, clock)
+  const catalog = createCatalog([...all.values()], {
     clock,
     log,
     names: config.gateway.names,
@@ -105,13 +108,13 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     config,
     clock,
     log,
-    backends,
+    backends: all,
     catalog,
     sealer,
     taskIds,
     fanIn: createFanIn({
       catalog,
-      backends,
+      backends: all,
       taskIds,
       clock,
       listDeadline: config.gateway.listDeadline,
@@ -161,6 +164,18 @@ function createBackends(
     children: ports.children,
   }
   return new Map(config.backends.map((backend) => [backend.name, createBackend(backend, backendPorts)]))
+}
+
+/** The gateway's own tools are those of one more backend, the last in every list. */
+function withOwnTools(
+  config: Config,
+  backends: ReadonlyMap<string, Backend>,
+  clock: Clock,
+): ReadonlyMap<string, Backend> {
+  const statuses = (): readonly BackendStatus[] => [...backends.values()].map((backend) => backend.status())
+  const tools = config.gateway.tools?.health === true ? [healthTool(statuses)] : []
+  if (tools.length === 0) return backends
+  return new Map([...backends, [BUILTIN, createBuiltinBackend(tools, { clock })]])
 }
 
 class RunningGateway implements Gateway {
@@ -215,7 +230,8 @@ class RunningGateway implements Gateway {
 
   report(): readonly BackendReport[] {
     const { backends, catalog } = this.#parts
-    return [...backends.values()].map((backend) => {
+    const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
+    return configured.map((backend) => {
       const known = catalog.known('tools', backend.name)
       const tools = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries.length
       return { ...backend.status(), tools }

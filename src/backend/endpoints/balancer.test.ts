@@ -87,7 +87,7 @@ test('an endpoint that fails several times in a row is ejected, comes back on pr
   call(0, 'success')
   call(0, 'failure')
   call(0, 'failure')
-  assert.deepEqual(ejected, [], 'a success in between begins anew')
+  assert.equal(ejected.length, 0, 'a success in between begins anew')
   call(0, 'failure')
   assert.deepEqual(ejected, [{ index: 0, reason: '3 calls in a row failed', ms: 1000 }])
   assert.equal(balancer.ejectedUntil(0), 1000)
