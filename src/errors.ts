@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'SESSION_NOT_FOUND'
   | 'FORBIDDEN'
   | 'TOO_MANY'
+  | 'OVERLOADED'
   | 'CANCELLED'
   | 'DRAINING'
   | 'BACKEND_TIMEOUT'
@@ -120,6 +121,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   SESSION_NOT_FOUND: row(404, -31044, 'downstream', 'final', 'Start a new session with initialize.'),
   FORBIDDEN: row(403, -31403, 'downstream', 'final', 'Ask the operator for the permission.'),
   TOO_MANY: row(503, -31053, 'gateway', 'retryable', 'Try again in a moment.'),
+  OVERLOADED: row(503, -31053, 'gateway', 'retryable', 'Try again after retryAfterMs.'),
   CANCELLED: row(499, -31099, 'downstream', 'final', 'The caller cancelled this call.'),
   DRAINING: row(503, -31053, 'gateway', 'retryable', 'The gateway is shutting down; connect again.'),
   BACKEND_TIMEOUT: row(

@@ -13,10 +13,12 @@ import { forward } from './filters/forward.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
 import { timeout } from './filters/timeout.ts'
+import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
 import { type StdioListener, listenStdio } from './listener/stdio.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
+import { type LoadGauge, systemLoad } from './pipeline/load.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
@@ -40,8 +42,10 @@ export interface GatewayPorts {
   readonly clock?: Clock
   /** Default: nothing is logged. */
   readonly log?: Log
-  /** A number in [0, 1). Default `Math.random`; used for jitter only. */
+  /** A number in [0, 1). Default `Math.random`; used for jitter and balancing only. */
   readonly random?: () => number
+  /** Default: measures the process. */
+  readonly load?: LoadGauge
 }
 
 /** A backend as the operator sees it. */
@@ -67,6 +71,8 @@ export interface Gateway {
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
   readonly meter: Readonly<Meter>
+  /** How busy the process is, and what is done about it; undefined where nobody watches. */
+  readonly load: OverloadState | undefined
   /** Stops accepting, lets calls in flight finish for the configured time, then ends everything. */
   close(): Promise<void>
 }
@@ -85,6 +91,7 @@ interface Parts {
   readonly sealer: Sealer
   readonly taskIds: TaskIds
   readonly fanIn: FanIn
+  readonly overload: Overload | undefined
 }
 
 /** Builds a gateway. Nothing is connected or bound before `ready` and `listen`. */
@@ -122,6 +129,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       queue: config.gateway.limits.queue,
     }),
     meter: { inFlight: 0, total: 0, refused: 0 },
+    overload: watchLoad(config, ports, { clock, log }),
   }
   return new RunningGateway(parts, serverInfo)
 }
@@ -166,6 +174,17 @@ function createBackends(
   return new Map(config.backends.map((backend) => [backend.name, createBackend(backend, backendPorts)]))
 }
 
+function watchLoad(
+  config: Config,
+  ports: GatewayPorts,
+  shared: { readonly clock: Clock; readonly log: Log },
+): Overload | undefined {
+  const { overload } = config.gateway
+  if (overload === undefined) return undefined
+  const random = ports.random ?? Math.random
+  return createOverload(overload, { ...shared, random, gauge: ports.load ?? systemLoad() })
+}
+
 /** The gateway's own tools are those of one more backend, the last in every list. */
 function withOwnTools(
   config: Config,
@@ -199,6 +218,10 @@ class RunningGateway implements Gateway {
 
   get meter(): Readonly<Meter> {
     return this.#parts.meter
+  }
+
+  get load(): OverloadState | undefined {
+    return this.#parts.overload?.state
   }
 
   async ready(ms: number): Promise<void> {
@@ -244,7 +267,8 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, fanIn } = this.#parts
+    const { backends, catalog, fanIn, overload } = this.#parts
+    overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
     fanIn.drain()
@@ -267,8 +291,9 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends } = this.#parts
+    const { clock, log, config, backends, overload } = this.#parts
     return {
+      overload,
       answer: this.#answer,
       clock,
       log,

@@ -6,6 +6,7 @@ import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
 import type { Config } from '../config/types.ts'
 import { type BackendReport, type Gateway, createGateway } from '../gateway.ts'
+import type { OverloadState } from '../listener/overload.ts'
 import { systemClock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import type { Io } from './io.ts'
@@ -89,8 +90,14 @@ function statusDocument(
   return {
     gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
+    ...(gateway.load === undefined ? {} : { load: loadDocument(gateway.load) }),
     backends: gateway.report().map(backendDocument),
   }
+}
+
+function loadDocument({ delayMs, memory, refusing, refused }: OverloadState): object {
+  const round = (value: number): number => Math.round(value * 1000) / 1000
+  return { delayMs: round(delayMs), memory: round(memory), refusing: round(refusing), refused }
 }
 
 /** Why a backend is not as it should be, as the operator may read it. */
