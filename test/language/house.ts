@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { parseConfig } from '../../src/config/load.ts'
 import { type Gateway, createGateway } from '../../src/gateway.ts'
 import type { Clock } from '../../src/pipeline/clock.ts'
+import type { LoadGauge } from '../../src/pipeline/load.ts'
 import type { LogFields, LogLevel } from '../../src/pipeline/log.ts'
 import { type ClientAbilities, type Generation, type TestClient, connectClient } from './client.ts'
 import { type Journal, createJournal } from './journal.ts'
@@ -18,6 +19,8 @@ export interface HouseOptions {
   /** `admin:` in the configuration; default off. */
   readonly admin?: Readonly<Record<string, unknown>>
   readonly clock?: Clock
+  /** How busy the process is said to be; default: how busy it is. */
+  readonly load?: LoadGauge
   /** False serves before the backends have answered. Default true. */
   readonly ready?: boolean
 }
@@ -54,6 +57,7 @@ export async function gateway(options: HouseOptions): Promise<House> {
     },
     log: (level, message, fields = {}) => log.record({ level, message, fields }),
     ...(options.clock && { clock: options.clock }),
+    ...(options.load && { load: options.load }),
   })
   const { port } = await built.listen()
   const url = `http://127.0.0.1:${port}/mcp`
