@@ -25,6 +25,7 @@ export function firstOf<T>({ attempts, stagger, clock, signal }: Asking<T>): Pro
   let firstFailure: { readonly at: number; readonly error: unknown } | undefined
   let cancel: (() => void) | undefined
   const fail = (error: unknown, at: number): void => {
+    if (late.signal.aborted) return
     failed++
     if (firstFailure === undefined || at < firstFailure.at) firstFailure = { at, error }
     if (failed === attempts.length || signal.aborted) reject(firstFailure.error as Error)
