@@ -194,7 +194,7 @@ const event = (endpoints: number): fc.Arbitrary<Event> =>
     fc.record({ kind: fc.constant('call' as const), verdict: verdicts, ms: fc.nat(500) }),
     fc.record({ kind: fc.constant('begin' as const) }),
     fc.record({ kind: fc.constant('end' as const), verdict: verdicts }),
-    fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(5000) }),
+    fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(800) }),
     fc.record({ kind: fc.constant('turn' as const), index: fc.nat(endpoints - 1), to: fitnesses }),
   )
 
@@ -214,13 +214,14 @@ test('whatever happens: nobody bad is chosen while somebody is good, few are eje
       size: fc.constant(size),
       share: fc.constantFrom(0.1, 0.34, 0.5, 1),
       slowness: fc.constantFrom(undefined, 2),
+      failures: fc.constantFrom(1, 3),
       balance: fc.constantFrom('least-loaded' as const, 'weighted' as const),
       events: fc.array(event(size), { maxLength: 120 }),
     }),
   )
   await fc.assert(
-    fc.asyncProperty(scenario, async ({ size, share, slowness, balance, events }) => {
-      const ejection = { ...EJECTION, share, slowness }
+    fc.asyncProperty(scenario, async ({ size, share, slowness, failures, balance, events }) => {
+      const ejection = { ...EJECTION, share, slowness, failures }
       const { balancer, clock, fitness, call } = bench(
         Array.from({ length: size }, (_, index) => 1 + (index % 3)),
         { ejection, balance, slowStart: 3000 },
