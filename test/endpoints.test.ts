@@ -1,15 +1,13 @@
 /** Backends of several endpoints, over real processes and sockets. */
 import assert from 'node:assert/strict'
-import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { text as readText } from 'node:stream/consumers'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { type EndpointProcess, endpointProcess } from './language/endpoint.ts'
+import { front } from './language/front.ts'
 import { type House, gateway } from './language/house.ts'
 import { legacyServer, modernServer } from './language/http-backend.ts'
 import { eventually } from './language/journal.ts'
 import type { RawAnswer } from './language/raw.ts'
-import type { Scope } from './language/scope.ts'
+import { type Scope, scopeOf } from './language/scope.ts'
 import { INTERACTIVE } from './language/stage.ts'
 
 /** Checks that follow each other fast, so that a test need not wait for them. */
@@ -218,53 +216,11 @@ async function brokenTool(
 ): Promise<{ readonly url: string; mend(): void; served(): number }> {
   let isBroken = true
   let served = 0
-  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const body = await readText(request)
-    if (body.includes('"tools/call"')) {
-      if (isBroken) return void response.writeHead(500).end()
-      served++
-    }
-    const headers = Object.entries(request.headers).filter(([name]) =>
-      /^(mcp-|accept$|content-type$)/.test(name),
-    )
-    const abort = new AbortController()
-    response.on('close', () => abort.abort())
-    const answer = await fetch(origin, {
-      method: 'POST',
-      body,
-      headers: Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
-      signal: abort.signal,
-    })
-    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' })
-    for await (const chunk of answer.body ?? []) response.write(chunk)
-    response.end()
-  }
-  const server = createServer(
-    (request, response) => void pass(request, response).catch(() => response.destroy()),
-  )
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
+  const url = await front(scope, origin, ({ response, body }) => {
+    if (!body.includes('"tools/call"')) return false
+    if (isBroken) response.writeHead(500).end()
+    else served++
+    return isBroken
   })
-  scope.after(async () => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
-    mend: () => void (isBroken = false),
-    served: () => served,
-  }
-}
-
-/** Ends what was begun last first: the gateway before its backends. */
-const scopes = new WeakMap<TestContext, Scope>()
-
-function scopeOf(t: TestContext): Scope {
-  const known = scopes.get(t)
-  if (known !== undefined) return known
-  const stack = new AsyncDisposableStack()
-  t.after(async () => stack.disposeAsync())
-  const scope: Scope = { after: (action) => stack.defer(action) }
-  scopes.set(t, scope)
-  return scope
+  return { url, mend: () => void (isBroken = false), served: () => served }
 }
