@@ -23,8 +23,8 @@ async function house(scope: Scope, backend: object): Promise<House> {
 
 /** Who answered a call, or the code of the error. */
 function who({ response }: RawAnswer): string {
-  if (response.error !== undefined) return `${String(response.error.data?.['code'])}`
-  const [part] = response.result?.['content'] as readonly { readonly text: string }[]
+  if (response.error !== undefined) return String(response.error.data?.['code'])
+  const [part] = (response.result?.['content'] ?? []) as readonly { readonly text: string }[]
   return part?.text.split(':')[0] ?? ''
 }
 

@@ -49,7 +49,7 @@ describe('gateway_health', () => {
     const told = response.result?.['structuredContent'] as Readonly<Record<string, { latency_ms?: number }>>
     assert.deepEqual(Object.keys(told), ['good'], 'the gateway itself is no backend of its own')
     assert.ok((told['good']?.latency_ms ?? -1) >= 0)
-    const [content] = response.result?.['content'] as readonly { readonly text: string }[]
+    const [content] = (response.result?.['content'] ?? []) as readonly { readonly text: string }[]
     assert.deepEqual(JSON.parse(content?.text ?? ''), told)
   })
 

@@ -26,7 +26,8 @@ export function createBuiltinBackend(
   { clock }: { readonly clock: Clock },
 ): Backend {
   const byName = new Map(tools.map((tool) => [tool.name, tool]))
-  const entries = tools.map(({ call: _, ...definition }) => JSON.stringify(definition))
+  // A function is nothing in JSON: what is left is the definition.
+  const entries = tools.map((tool) => JSON.stringify(tool))
   const since = clock.wallTime()
   const identity: BackendIdentity = {
     era: 'modern',

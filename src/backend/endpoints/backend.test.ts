@@ -33,7 +33,7 @@ interface House {
   readonly endpoints: readonly ScriptedEndpoint[]
   readonly clock: ReturnType<typeof createFakeClock>
   /** Sends a request, and yields the indices of the endpoints that got it. */
-  send(over?: Partial<BackendRequest>): Promise<readonly number[]>
+  readonly send: (over?: Partial<BackendRequest>) => Promise<readonly number[]>
 }
 
 function house(count: number, over: { readonly isolation?: Isolation; readonly seed?: number } = {}): House {
@@ -80,8 +80,9 @@ function requestOf(message: RequestMessage = request('tools/call', { name: 'x' }
   return { message, target, exposedName: 'a_x', principal, downstream, headers: undefined, signal }
 }
 
-const failing = (failure: ChannelFailure) => () =>
-  Promise.reject(asGatewayError(new ChannelError(failure), 'a') as Error)
+const failing = (failure: ChannelFailure) => async (): Promise<never> => {
+  throw asGatewayError(new ChannelError(failure), 'a')
+}
 const UNREACHABLE = { kind: 'unreachable', reason: 'connection refused' } as const
 const BROKEN = { kind: 'broken', reason: 'connection lost' } as const
 

@@ -22,9 +22,9 @@ interface Bench {
   readonly fitness: Fitness[]
   readonly ejected: { readonly index: number; readonly reason: string; readonly ms: number }[]
   /** Carries out a call at an endpoint at once. */
-  call(index: number, verdict: Verdict, ms?: number): void
+  readonly call: (index: number, verdict: Verdict, ms?: number) => void
   /** How often each is chosen in that many draws without load. */
-  shares(draws: number): readonly number[]
+  readonly shares: (draws: number) => readonly number[]
 }
 
 function bench(weights: readonly number[], over: Partial<EndpointsConfig> = {}): Bench {
@@ -163,7 +163,7 @@ test('an endpoint that comes back gets its part little by little', async () => {
   }
   // A part of 0.1, 0.25, 0.5 and 1 beside one of 1.
   for (const [index, expected] of [0.1 / 1.1, 0.25 / 1.25, 0.5 / 1.5, 0.5].entries())
-    assert.ok(Math.abs((parts[index] ?? 0) - expected) < 0.03, `${parts.join(' ')}`)
+    assert.ok(Math.abs((parts[index] ?? 0) - expected) < 0.03, parts.join(' '))
 })
 
 test('where nobody is good, the connected are chosen; where nobody is connected, nobody', () => {

@@ -28,7 +28,7 @@ export function firstOf<T>({ attempts, stagger, clock, signal }: Asking<T>): Pro
     if (late.signal.aborted) return
     failed++
     if (firstFailure === undefined || at < firstFailure.at) firstFailure = { at, error }
-    if (failed === attempts.length || signal.aborted) reject(firstFailure.error as Error)
+    if (failed === attempts.length || signal.aborted) reject(firstFailure.error)
     else ask()
   }
   const ask = (): void => {

@@ -11,7 +11,11 @@ const TIMEOUT = 60_000
 interface Door {
   readonly clock: FakeClock
   /** The response to a request that a new client has sent and whose answer it does not read. */
-  visit(): Promise<{ readonly response: ServerResponse; readonly client: Socket; readonly server: Socket }>
+  readonly visit: () => Promise<{
+    readonly response: ServerResponse
+    readonly client: Socket
+    readonly server: Socket
+  }>
 }
 
 async function door(t: TestContext): Promise<Door> {
