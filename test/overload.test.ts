@@ -21,7 +21,11 @@ async function busy(scope: Scope, settings: object = {}): Promise<Busy> {
   const backend = await modernServer(scope)
   const state = { load: CALM }
   const gauge: LoadGauge = { read: () => state.load, close: () => undefined }
-  const house = await gateway({ backends: { a: backend }, load: gauge, gateway: { ...settings } })
+  const house = await gateway({
+    backends: { a: backend },
+    load: gauge,
+    gateway: { overload: {}, ...settings },
+  })
   scope.after(async () => house.close())
   return Object.assign(state, { house })
 }
@@ -58,6 +62,7 @@ describe('a gateway that is too busy', () => {
     const state = { load: CALM }
     const house = await gateway({
       backends: { a: backend },
+      gateway: { overload: {} },
       load: { read: () => state.load, close: () => undefined },
     })
     scopeOf(t).after(async () => house.close())
@@ -79,7 +84,11 @@ describe('a gateway that is too busy', () => {
 
   test('is asked how it is by status, and off watches nothing', async (t) => {
     const backend = await modernServer(scopeOf(t))
-    const where = await site(scopeOf(t), { backends: { a: backend }, admin: { listen: '127.0.0.1:0' } })
+    const where = await site(scopeOf(t), {
+      backends: { a: backend },
+      admin: { listen: '127.0.0.1:0' },
+      gateway: { overload: {} },
+    })
     await using serving = await gatewayProcess(where)
     const shown = JSON.parse((await toolgate(where, 'status', '--json')).stdout) as {
       readonly load?: { readonly memory: number; readonly refusing: number }

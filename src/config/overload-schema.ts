@@ -13,7 +13,7 @@ export const overload: z.ZodType<OverloadConfig | undefined> = z
         delay: duration(
           'Delay of the event loop from which calls are refused, at first a few of them.',
           10,
-        ).prefault('200ms'),
+        ).prefault('500ms'),
         memory: share(
           'Part of the memory in use from which calls are refused, at first a few of them.',
           10,

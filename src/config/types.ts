@@ -49,7 +49,7 @@ export interface LimitsConfig {
 
 /** When calls are refused because the gateway itself is too busy. */
 export interface OverloadConfig {
-  /** Milliseconds of event-loop delay from which calls are refused, at first a few of them. Default 200. */
+  /** Milliseconds of event-loop delay from which calls are refused, at first a few of them. Default 500. */
   readonly delay: number
   /** Part of the memory in use from which calls are refused, at first a few of them. Default 0.85. */
   readonly memory: number

@@ -89,11 +89,25 @@ test('memory that is nearly used up counts as much', async () => {
   assert.equal(one.refusedOf(1000), 1)
 })
 
-test('one late reading refuses a part, and is over as soon as the load is; both are told once', async () => {
+test('a short stall is no overload', async () => {
+  const one = watch()
+  for (let stall = 0; stall < 5; stall++) {
+    one.load = { ...CALM, delayMs: 5000 }
+    await one.clock.advance(750)
+    one.load = CALM
+    await one.clock.advance(250)
+  }
+  assert.equal(one.refusedOf(100), 0)
+  assert.deepEqual(one.log, [])
+})
+
+test('what has lasted a second refuses a part, then more, and is over soon after the load is; both are told once', async () => {
   const one = watch()
   one.load = { ...CALM, delayMs: 5000 }
-  await one.clock.advance(250)
+  await one.clock.advance(1000)
   assert.equal(one.overload.state.refusing, 0.5)
+  await one.clock.advance(250)
+  assert.equal(one.overload.state.refusing, 0.75)
   one.load = CALM
   await one.clock.advance(2500)
   assert.equal(one.overload.state.refusing, 0)

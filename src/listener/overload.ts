@@ -32,6 +32,9 @@ export interface Overload {
 /** Milliseconds between two readings. */
 const INTERVAL = 250
 
+/** Readings in a row that have to agree: a short stall, as of a collection of garbage, is no overload. */
+const AGREEING = 4
+
 /** Everything is refused when the loop is so many times as late as when refusing begins. */
 const FULL_DELAY = 3
 
@@ -45,18 +48,20 @@ const DAMPING = 0.5
 const RETRY_AFTER = 1000
 
 /**
- * Watches event loop and memory. From the configured load on a growing part of the new calls is refused, before the loop
- * is so late that nobody is served; it shrinks again with the load.
+ * Watches event loop and memory. From the configured load on, once it has lasted a second, a growing part of the new calls
+ * is refused, before the loop is so late that nobody is served; it shrinks again with the load.
  */
 export function createOverload(config: OverloadConfig, ports: OverloadPorts): Overload {
   const { clock, gauge, random, log } = ports
   let load: Load = { delayMs: 0, memory: 0 }
+  let latest: readonly number[] = Array.from({ length: AGREEING }, () => 0)
   let refusing = 0
   let refused = 0
   let cancel: (() => void) | undefined
   const look = (): void => {
     load = gauge.read()
-    const wanted = pressureOf(load, config)
+    latest = [...latest.slice(1), pressureOf(load, config)]
+    const wanted = Math.min(...latest)
     const before = refusing
     refusing += (wanted - refusing) * DAMPING
     if (wanted === 0 && refusing < 0.01) refusing = 0

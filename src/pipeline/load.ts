@@ -23,10 +23,12 @@ const RESOLUTION = 20
 export function systemLoad(): LoadGauge {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION })
   histogram.enable()
+  let delayMs = 0
   return {
     read() {
-      // What is measured is the time between two looks, of which the resolution is no delay.
-      const delayMs = histogram.count === 0 ? 0 : Math.max(0, histogram.mean / 1e6 - RESOLUTION)
+      // What is measured is the time between two looks, of which the resolution is no delay. Where there was no look at
+      // all the loop is as late as it was, or later.
+      if (histogram.count > 0) delayMs = Math.max(0, histogram.mean / 1e6 - RESOLUTION)
       histogram.reset()
       const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
       return { delayMs, memory: used / limit }

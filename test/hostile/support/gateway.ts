@@ -23,7 +23,13 @@ function buildGateway(settings: TestConfig): {
   readonly log: readonly string[]
 } {
   const text = JSON.stringify({
-    gateway: { listen: '127.0.0.1:0', drain: '0s', tools: { health: false }, ...settings.gateway },
+    gateway: {
+      listen: '127.0.0.1:0',
+      drain: '0s',
+      tools: { health: false },
+      overload: 'off',
+      ...settings.gateway,
+    },
     backends: settings.backends,
   })
   const result = parseConfig({ name: 'test.yaml', text, dir: import.meta.dirname }, {})
