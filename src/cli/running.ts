@@ -10,6 +10,7 @@ import type { OverloadState } from '../listener/overload.ts'
 import { systemClock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import type { Io } from './io.ts'
+import { shownUrl } from './redact.ts'
 
 /** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
 export interface Surroundings {
@@ -128,7 +129,13 @@ export function backendDocument(backend: BackendReport): object {
 }
 
 function endpointDocument({ url, health, weight, inFlight, ejectedUntil }: EndpointStatus): object {
-  return { url, ...healthDocument(health), weight, inFlight, ejectedUntil: dateOf(ejectedUntil) }
+  return {
+    url: shownUrl(url),
+    ...healthDocument(health),
+    weight,
+    inFlight,
+    ejectedUntil: dateOf(ejectedUntil),
+  }
 }
 
 function healthDocument(health: Health): object {

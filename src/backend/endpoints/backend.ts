@@ -78,7 +78,8 @@ class BalancedBackend implements Backend {
       onEject: (index, reason, ms) =>
         ports.log('warn', 'endpoint is ejected', {
           backend: config.name,
-          endpoint: this.#url(index),
+          // Neither path nor query, which may hold keys.
+          endpoint: new URL(this.#url(index)).origin,
           reason,
           ms,
         }),

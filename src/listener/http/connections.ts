@@ -38,6 +38,8 @@ export function watchConnections(
 ): Connections {
   const open = new Map<Socket, Backlog | undefined>()
   const surplus = new WeakSet<Socket>()
+  /** Whether there ever was one: nearly always there was none. */
+  let hasSurplus = false
   let isWatching = false
   const look = (timeout: number): void => {
     for (const [socket, backlog] of open) {
@@ -50,14 +52,17 @@ export function watchConnections(
   }
   if (Number.isFinite(most)) server.maxConnections = most + TOLD
   server.on('connection', (socket) => {
-    if (open.size >= most) surplus.add(socket)
+    if (open.size >= most) {
+      hasSurplus = true
+      surplus.add(socket)
+    }
     open.set(socket, undefined)
     socket.once('close', () => open.delete(socket))
     if (isWatching || replyTimeout === undefined) return
     isWatching = true
     clock.after(replyTimeout / LOOKS, () => look(replyTimeout))
   })
-  return { isSurplus: (socket) => surplus.has(socket) }
+  return { isSurplus: (socket) => hasSurplus && surplus.has(socket) }
 }
 
 /** What the client has still not taken of what it had not taken before; new bytes are another backlog. */
