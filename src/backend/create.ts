@@ -7,6 +7,7 @@ import { createMonitor } from './health/monitor.ts'
 import { createHttpChannel } from './http/channel.ts'
 import { isLegacy } from './legacy.ts'
 import { createLegacyCalls } from './legacy-backend.ts'
+import type { Log } from '../pipeline/log.ts'
 import { type Link, createLink } from './link.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
 import { connectHttp, connectStdio, initializeOverHttp } from './connect.ts'
@@ -24,11 +25,15 @@ interface Transport {
   close(): Promise<void>
 }
 
-/** Creates a backend. It connects when it is first needed or checked, and from then on mends itself. */
+/** Creates a backend. It connects when it is first needed, and from then on mends itself. */
 export function createBackend(config: BackendConfig, ports: BackendPorts): Backend {
   if (config.transport === 'stdio' || config.endpoints === undefined) return createEndpoint(config, ports)
   const { endpoints, ...common } = config
-  const each = endpoints.list.map(({ url }) => createEndpoint({ ...common, url }, ports))
+  const each = endpoints.list.map(({ url }) => {
+    const { origin: endpoint } = new URL(url)
+    const log: Log = (level, message, fields) => ports.log(level, message, { ...fields, endpoint })
+    return createEndpoint({ ...common, url }, { ...ports, log })
+  })
   return createBalancedBackend({ ...common, endpoints }, each, ports)
 }
 
@@ -86,7 +91,7 @@ function statusOf(config: BackendConfig, transport: Transport): Omit<BackendStat
   }
 }
 
-/** Asks in the backend's own language for a sign of life; connects where there is no connection. */
+/** Asks in the backend's own language for a sign of life. */
 function pingOver(link: Link): Transport['check'] {
   return (signal) => link.use((speaker) => speaker.ping(signal), signal)
 }
@@ -111,13 +116,10 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     () => Promise.resolve(channel),
     ports,
   )
-  const ping = pingOver(link)
   const path = config.health?.path
   return {
     link,
-    // What the path says counts once the backend itself has answered.
-    check: (signal) =>
-      path === undefined || link.state.condition.state !== 'up' ? ping(signal) : channel.probe(path, signal),
+    check: path === undefined ? pingOver(link) : (signal) => channel.probe(path, signal),
     restarts: () => link.state.reconnects,
     connect: connectHttp(initialize, sessionPorts(config, ports, link), ports.clock),
     close: () => channel.close(),

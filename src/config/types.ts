@@ -39,11 +39,11 @@ export interface LimitsConfig {
   readonly parkTime: number
   /** Open subscriptions and legacy streams per principal. Default 100. */
   readonly streams: number
-  /** Connections of clients at once. Default 10,000. */
+  /** Connections of clients at once; undefined does not bound them. Default 10,000. */
   readonly connections?: number
   /** Milliseconds within which the headers of a request must have arrived. Default 10 s. */
   readonly headerTimeout?: number
-  /** Milliseconds within which a client must have taken a reply. Default 60 s. */
+  /** Milliseconds within which a client must have taken what was written to it; undefined waits for ever. Default 60 s. */
   readonly replyTimeout?: number
 }
 

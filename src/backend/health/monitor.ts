@@ -36,12 +36,16 @@ interface Findings {
 /** A doubt is settled so many times as fast as the checks follow each other otherwise. */
 const HURRY = 5
 
+/** Milliseconds after which an endpoint that nobody has needed yet, or that is down, is looked at again at most. */
+const GLANCE = 2000
+
 /** Milliseconds between two checks of an endpoint that stays sick at most, unless the interval is longer. */
 const LONGEST_PAUSE = 60_000
 
 /**
- * Begins to watch. The first check comes within one interval, at a random time, so that gateways that were started
- * together do not ask together. Without a configuration nothing is asked, and traffic alone says how the endpoint is.
+ * Begins to watch. The first check comes soon, at a random time, so that gateways that were started together do not ask
+ * together; but never before somebody has needed the endpoint. Without a configuration nothing is asked, and traffic alone
+ * says how the endpoint is.
  */
 export function createMonitor(config: HealthConfig | undefined, ports: MonitorPorts): Monitor {
   return new EndpointMonitor(config, ports)
@@ -60,7 +64,7 @@ class EndpointMonitor implements Monitor {
 
   constructor(config: HealthConfig | undefined, ports: MonitorPorts) {
     this.#ports = ports
-    if (config !== undefined) this.#checkAfter(config, config.interval * ports.random())
+    if (config !== undefined) this.#checkAfter(config, Math.min(config.interval, GLANCE) * ports.random())
   }
 
   get isSick(): boolean {
@@ -89,9 +93,11 @@ class EndpointMonitor implements Monitor {
 
   async #check(config: HealthConfig): Promise<void> {
     // The link looks for a backend that is down, with pauses of its own: two who knock are no better than one.
-    if (this.#ports.link().condition.state === 'down') this.#reset()
-    else await this.#ask(config)
-    if (!this.#closing.signal.aborted) this.#checkAfter(config, this.#pause(config))
+    const isUp = this.#ports.link().condition.state === 'up'
+    if (isUp) await this.#ask(config)
+    else this.#reset()
+    const pause = isUp ? this.#pause(config) : Math.min(config.interval, GLANCE)
+    if (!this.#closing.signal.aborted) this.#checkAfter(config, pause)
   }
 
   async #ask(config: HealthConfig): Promise<void> {

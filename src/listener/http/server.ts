@@ -220,10 +220,12 @@ class Front {
     if (message.kind === 'bad') return this.#refuse(post.response, badMessage(message), message.id)
     if (eraOf(message, headerReader(request)('mcp-protocol-version')) === 'legacy') {
       const id = message.kind === 'request' ? text.slice(message.id.start, message.id.end) : undefined
-      if (id !== undefined && request.headers['mcp-session-id'] !== undefined) this.#ports.overload?.admit()
-      return this.#legacy
-        .message(post, message)
-        .catch((error: unknown) => this.#refuse(post.response, error, id))
+      try {
+        if (id !== undefined && !beginsWork(request.headers)) this.#ports.overload?.admit()
+        return await this.#legacy.message(post, message)
+      } catch (error) {
+        return this.#refuse(post.response, error, id)
+      }
     }
     if (message.kind === 'request') return this.#modern.request(post, message)
     if (message.kind === 'notification') this.#modern.notification(post, message)
