@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
@@ -9,7 +10,9 @@ import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
 import type { Config } from './config/types.ts'
 import { authorize } from './filters/authorize.ts'
 import { dispatch } from './filters/dispatch.ts'
-import { forward } from './filters/forward.ts'
+import { forward, requestTo } from './filters/forward.ts'
+import { limits } from './filters/limits/limits.ts'
+import { type LimitCounts, type LimitReport, countLimits } from './filters/limits/report.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
 import { timeout } from './filters/timeout.ts'
@@ -19,6 +22,8 @@ import type { ListenerPorts } from './listener/ports.ts'
 import { type StdioListener, listenStdio } from './listener/stdio.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
 import { type LoadGauge, systemLoad } from './pipeline/load.ts'
+import type { Permitted } from './pipeline/call.ts'
+import type { Handler } from './pipeline/handler.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
@@ -29,6 +34,7 @@ import { createSearch } from './routing/search.ts'
 import { type TaskIds, createTaskIds } from './routing/tasks.ts'
 import { type FanIn, createFanIn } from './routing/subscriptions.ts'
 import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
+import { type GatewayStore, type StoreStatus, openStore } from './store/store.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -70,6 +76,9 @@ export interface Gateway {
   /** Serves one client on a pair of streams. */
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
+  /** What each limit has done, in the order of the configuration. */
+  limitReports(): readonly LimitReport[]
+  readonly storeStatus: StoreStatus
   readonly meter: Readonly<Meter>
   /** How busy the process is, and what is done about it; undefined where nobody watches. */
   readonly load: OverloadState | undefined
@@ -92,6 +101,8 @@ interface Parts {
   readonly taskIds: TaskIds
   readonly fanIn: FanIn
   readonly overload: Overload | undefined
+  readonly store: GatewayStore
+  readonly limitCounts: LimitCounts
 }
 
 /** Builds a gateway. Nothing is connected or bound before `ready` and `listen`. */
@@ -128,6 +139,8 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       streams: config.gateway.limits.streams,
       queue: config.gateway.limits.queue,
     }),
+    store: openStore(config.store, { clock, log, random: ports.random ?? Math.random }),
+    limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
     overload: watchLoad(config, ports, { clock, log }),
   }
@@ -144,12 +157,30 @@ function pipeline(parts: Parts): Answerer {
   // Several backends: asked together, merged, with their own deadline.
   const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })
   const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
+  const dispatched = dispatch({ one, many, listen: fanIn.listen })
   const routed = route({ ...exposing, backends })(
     // Nothing passes without a permit, and only this mints one.
-    authorize()(dispatch({ one, many, listen: fanIn.listen })),
+    authorize()(
+      // Only what may be carried out counts, and nothing is begun that is over a limit.
+      limited(parts, dispatched),
+    ),
   )
   // The one place where errors become answers, seen from outside like every other answer.
   return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
+}
+
+/** The limits on calls; where they are off, nothing stands in between. */
+function limited(parts: Parts, next: Handler<Permitted>): Handler<Permitted> {
+  const { config, clock, backends, store, limitCounts } = parts
+  if (config.limits.length === 0) return next
+  const isResumed = (call: Permitted): boolean => {
+    const { target } = call.permit
+    return target.kind === 'one' && backends.get(target.backend)?.resumes(requestTo(target, call)) === true
+  }
+  const { events } = limitCounts
+  return limits({ limits: config.limits, store, clock, events, pipe: `pipe ${randomUUID()}`, isResumed })(
+    next,
+  )
 }
 
 function timeouts(config: Config): (backend: string) => number {
@@ -216,6 +247,14 @@ class RunningGateway implements Gateway {
     return this.#isReady
   }
 
+  get storeStatus(): StoreStatus {
+    return this.#parts.store.status
+  }
+
+  limitReports(): readonly LimitReport[] {
+    return this.#parts.limitCounts.reports()
+  }
+
   get meter(): Readonly<Meter> {
     return this.#parts.meter
   }
@@ -225,12 +264,12 @@ class RunningGateway implements Gateway {
   }
 
   async ready(ms: number): Promise<void> {
-    const { backends, clock } = this.#parts
+    const { backends, clock, store } = this.#parts
     const deadline = Promise.withResolvers<void>()
     const cancel = clock.after(ms, deadline.resolve)
     // Not only the tools: which URIs collide has to be known before the first result that mentions one.
     const all = Promise.all([...backends.keys()].map((name) => this.#fetchLists(name)))
-    await Promise.race([all, deadline.promise])
+    await Promise.race([Promise.all([all, store.ready()]), deadline.promise])
     cancel()
     this.#isReady = true
   }
@@ -267,7 +306,7 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, fanIn, overload } = this.#parts
+    const { backends, catalog, fanIn, overload, store } = this.#parts
     overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
@@ -277,6 +316,7 @@ class RunningGateway implements Gateway {
     catalog.close()
     await Promise.all([this.#http?.close(), this.#stdio?.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
+    await store.close()
   }
 
   /** Waits for the calls in flight, as long as the configuration grants. */

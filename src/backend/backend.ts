@@ -140,6 +140,8 @@ export interface Backend {
    * @throws GatewayError BACKEND_UNAVAILABLE, BACKEND_PROTOCOL, BACKEND_AUTH or the reason of the signal
    */
   send(request: BackendRequest, out: Notifications): Promise<Reply>
+  /** Whether a request takes up a call that waits here for input of its client, and so sends nothing. */
+  resumes(request: BackendRequest): boolean
   /**
    * Connects if necessary and says who is there. Calls at the same time share one attempt.
    *

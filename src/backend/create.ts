@@ -57,6 +57,7 @@ function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
         (speaker) => (isLegacy(speaker) ? calls.send(request, speaker, out) : speaker.send(request, out)),
         request.signal,
       ),
+    resumes: (request) => calls.resumes(request),
     identify: async (signal) => (await link.speaker(signal)).identity,
     list: (kind, signal) =>
       link.use((speaker) => fetchList(speaker, kind, { signal, ...listLimits }), signal),

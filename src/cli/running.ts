@@ -92,6 +92,8 @@ function statusDocument(
     gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
     ...(gateway.load === undefined ? {} : { load: loadDocument(gateway.load) }),
+    limits: gateway.limitReports(),
+    store: gateway.storeStatus,
     backends: gateway.report().map(backendDocument),
   }
 }

@@ -113,7 +113,7 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   return findings
 }
 
-function toConfig({ gateway, backends, admin, log }: FileSettings, dir: string): Config {
+function toConfig({ gateway, backends, admin, log, limits, store }: FileSettings, dir: string): Config {
   const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, ...rest } = gateway
   return {
     gateway: {
@@ -123,6 +123,8 @@ function toConfig({ gateway, backends, admin, log }: FileSettings, dir: string):
     },
     admin: admin === false ? undefined : admin,
     log,
+    limits,
+    store,
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
   }
 }

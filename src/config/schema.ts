@@ -1,9 +1,19 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
 import { choice, count, duration, leaf, mapping, section, textSchema, words } from './leaves.ts'
+import { limits as callLimits, requestsPerAddress } from './limits-schema.ts'
 import { parseListen } from './listen.ts'
 import { overload } from './overload-schema.ts'
-import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
+import { store } from './store-schema.ts'
+import type {
+  AdminConfig,
+  GatewaySettings,
+  LimitConfig,
+  ListenAddress,
+  LogConfig,
+  StoreConfig,
+} from './types.ts'
 import { type Parsed, parseSize } from './units.ts'
 
 /** What must be written to listen where others can connect: there is no authentication yet. */
@@ -34,6 +44,15 @@ const hostValue = leaf(
   { ...textSchema('^[^\\s/@#?]+$') },
 )
 
+const network = leaf((found): Parsed<string> => {
+  const [address = '', bits, ...rest] = typeof found === 'string' ? found.split('/') : []
+  const most = isIP(address) === 6 ? 128 : 32
+  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)
+  return typeof found === 'string' && isIP(address) !== 0 && fits && rest.length === 0
+    ? { value: found }
+    : { expected: 'expected an address or network, such as 10.0.0.7 or 10.0.0.0/8' }
+}, textSchema('^[0-9a-fA-F:.]+(/\\d{1,3})?$'))
+
 const limits = section(
   {
     body: size('Largest request body.').prefault('4MiB'),
@@ -52,6 +71,7 @@ const limits = section(
       '10s',
     ),
     replyTimeout: duration('Time within which a client must have taken a reply.', 1).prefault('60s'),
+    requestsPerAddress: requestsPerAddress.prefault('off'),
   },
   'What one peer can make the gateway do at most.',
 )
@@ -84,6 +104,13 @@ const gateway = section(
       .array(hostValue)
       .prefault([])
       .meta({ description: 'Further values of Host that are accepted.' }),
+    trustedProxies: z.array(network).prefault([]).meta({
+      description: 'Proxies that are believed when they say for whom they speak, as address or CIDR.',
+    }),
+    forwardedHeader: choice(
+      ['x-forwarded-for', 'forwarded'],
+      'The header in which they say it; they must set or extend it, never pass on what clients send.',
+    ).prefault('x-forwarded-for'),
     stateDir: words(
       'Folder for the admin token and the list of child processes, relative to this file.',
     ).optional(),
@@ -127,6 +154,8 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
   backends: z
     .record(backendName, backend)
     .meta({ description: 'The MCP servers behind the gateway, by name.' }),
+  limits: callLimits,
+  store,
   admin,
   log,
 }).meta({ title: 'Toolgate configuration' })
@@ -139,6 +168,8 @@ export interface FileSettings {
     readonly allowUnauthenticatedNetworkAccess?: typeof NETWORK_CONSENT | undefined
   }
   readonly backends: Readonly<Record<string, BackendInput>>
+  readonly limits: readonly LimitConfig[]
+  readonly store: StoreConfig
   readonly admin: AdminConfig | false
   readonly log: LogConfig
 }

@@ -1,4 +1,9 @@
 import type { LogLevel } from '../pipeline/log.ts'
+import type { LimitConfig, RateConfig } from './limits-types.ts'
+import type { StoreConfig } from './store-types.ts'
+
+export type * from './limits-types.ts'
+export type * from './store-types.ts'
 
 /** How tools and prompts of the aggregate are named. */
 export type NamePolicy = 'prefix' | 'conflict' | 'bare'
@@ -45,6 +50,8 @@ export interface LimitsConfig {
   readonly headerTimeout?: number
   /** Milliseconds within which a client must have taken what was written to it; undefined waits for ever. Default 60 s. */
   readonly replyTimeout?: number
+  /** HTTP requests of one client address, counted before anything else is done; undefined counts none. */
+  readonly requestsPerAddress: RateConfig | undefined
 }
 
 /** When calls are refused because the gateway itself is too busy. */
@@ -60,6 +67,9 @@ export interface OwnToolsConfig {
   /** `gateway_health`. Default true. */
   readonly health: boolean
 }
+
+/** The header in which proxies say for whom they speak, in lower case. */
+export type ForwardedHeader = 'x-forwarded-for' | 'forwarded'
 
 /** An address to listen on. */
 export interface ListenAddress {
@@ -92,6 +102,10 @@ export interface GatewaySettings {
   readonly sse: boolean
   /** Further values of `Host` that are accepted. */
   readonly allowedHosts: readonly string[]
+  /** Addresses and networks of proxies that are believed when they say for whom they speak. Default none. */
+  readonly trustedProxies: readonly string[]
+  /** Where they say it. Default `x-forwarded-for`. */
+  readonly forwardedHeader: ForwardedHeader
   /** Folder for the admin token and the list of child processes; undefined means the user's state folder. */
   readonly stateDir: string | undefined
   readonly limits: LimitsConfig
@@ -212,6 +226,9 @@ export interface Config {
   readonly gateway: GatewaySettings
   readonly admin: AdminConfig | undefined
   readonly log: LogConfig
+  /** Limits on calls; none when they are off. */
+  readonly limits: readonly LimitConfig[]
+  readonly store: StoreConfig
   /** In the order of the file. */
   readonly backends: readonly BackendConfig[]
 }

@@ -131,6 +131,7 @@ function expectation(issue: Issue): string {
 
 /** Headers, environment and arguments often hold secrets, URLs sometimes. */
 function isSecret(path: ConfigPath): boolean {
+  if (path[0] === 'store' && path[1] === 'url') return true
   return (
     path[0] === 'backends' &&
     ['headers', 'env', 'args', 'url', 'endpoints', undefined].includes(path[2]?.toString())

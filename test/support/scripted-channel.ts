@@ -150,6 +150,7 @@ export function backendPorts(clock: Clock, log: Log = silentLog): BackendPorts {
       parked: 10,
       parkTime: 60_000,
       streams: 10,
+      requestsPerAddress: undefined,
     },
     sealer: createSealer(randomKey()),
     parking: createQuota(10),

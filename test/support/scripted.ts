@@ -95,7 +95,13 @@ export function callOf(message: RequestMessage, over: Partial<Call> = {}): Call 
     method: message.method,
     route: { kind: 'aggregate' },
     principal: { id: 'anonymous', anonymous: true },
-    downstream: { era: 'modern', version: '2026-07-28', transport: 'http', session: undefined },
+    downstream: {
+      era: 'modern',
+      version: '2026-07-28',
+      transport: 'http',
+      session: undefined,
+      address: undefined,
+    },
     headers: undefined,
     signal: new AbortController().signal,
     ...over,
@@ -144,6 +150,7 @@ export function scriptedBackend(name: string): ScriptedBackend {
     listed: [],
     statusNow: {},
     onSend: () => Promise.resolve(result({})),
+    resumes: () => false,
     onList: () => Promise.resolve(listOf([])),
     onIdentify: () => Promise.resolve(identity()),
     send(sent, out) {

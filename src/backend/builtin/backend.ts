@@ -51,6 +51,7 @@ export function createBuiltinBackend(
   return {
     name: BUILTIN,
     send: (request) => carryOut(request, byName),
+    resumes: () => false,
     identify: () => Promise.resolve(identity),
     list: (kind: ListKind) =>
       Promise.resolve(kind === 'tools' ? { ...NO_LIST, entries, offered: true } : NO_LIST),

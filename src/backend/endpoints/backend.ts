@@ -102,6 +102,10 @@ class BalancedBackend implements Backend {
     }
   }
 
+  resumes(request: BackendRequest): boolean {
+    return this.#endpoints.some((endpoint) => endpoint.resumes(request))
+  }
+
   identify(signal: AbortSignal): ReturnType<Backend['identify']> {
     // All of them, so that all are connected; who says what it is matters less.
     const attempts = this.#endpoints.map((endpoint) => () => endpoint.identify(signal))

@@ -7,8 +7,10 @@ import { eraOf } from '../../protocol/ladder.ts'
 import { type BadMessage, errorText, parseMessage } from '../../protocol/message.ts'
 import { isBatch } from '../legacy/batch.ts'
 import { ANONYMOUS, type ListenerPorts } from '../ports.ts'
+import { type AddressLimit, addressLimit } from './address-limit.ts'
 import { readBody } from './body.ts'
 import { watchConnections } from './connections.ts'
+import { type ClientReader, clientReader } from './client-address.ts'
 import { acceptableOf, headerReader, isJson } from './headers.ts'
 import { type LegacyHttp, legacyHttp } from './legacy.ts'
 import { type ModernHttp, type Post, modernHttp } from './modern.ts'
@@ -97,6 +99,9 @@ class Front {
   readonly #ports: ListenerPorts
   readonly #isReady: Readiness
   readonly #checkOrigin: ReturnType<typeof originCheck>
+  readonly #clientOf: ClientReader
+  /** Undefined where it is off. */
+  readonly #addressLimit: AddressLimit | undefined
   readonly #routes: ReadonlyMap<string, Route>
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
@@ -106,6 +111,9 @@ class Front {
     this.#ports = ports
     this.#isReady = isReady
     this.#checkOrigin = originCheck(ports.settings)
+    this.#clientOf = clientReader(ports.settings)
+    const { requestsPerAddress } = ports.settings.limits
+    this.#addressLimit = requestsPerAddress && addressLimit(requestsPerAddress, ports.clock)
     this.#routes = routesOf(ports.backends)
     this.#modern = modernHttp(ports)
     const listeners = createStreamCount(ports.settings.limits.streams)
@@ -163,8 +171,10 @@ class Front {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const { headers } = request
     const path = pathOf(request)
+    const client = this.#clientOf(request)
+    this.#addressLimit?.(client.address)
     const accept = acceptableOf(headers.accept)
-    const exchange = { request, response, principal: ANONYMOUS, accept }
+    const exchange = { request, response, principal: ANONYMOUS, client, accept }
     if (this.#isSse(path, exchange)) return
     const post: Post = { ...exchange, route: this.#routes.get(path) ?? unknownRoute(path) }
     if (request.method === 'POST') {

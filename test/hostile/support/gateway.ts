@@ -31,6 +31,8 @@ function buildGateway(settings: TestConfig): {
       ...settings.gateway,
     },
     backends: settings.backends,
+    // Attacks are many calls.
+    limits: 'off',
   })
   const result = parseConfig({ name: 'test.yaml', text, dir: import.meta.dirname }, {})
   if (!result.ok) throw new Error(JSON.stringify(result.problems))
