@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, describe, test } from 'node:test'
-import { openSealingKeys, rotateSealingKeys, sealingKeysFile } from './key-file.ts'
-import { createSealer } from './seal.ts'
+import { openSealingKeys, rotateSealingKeys, sealingKeys, sealingKeysFile } from './key-file.ts'
+import { createSealer, randomKey } from './seal.ts'
 
 function temporary(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'toolgate-seal-'))
@@ -31,6 +31,22 @@ describe('the sealing keys of a state folder', () => {
       assert.equal(rotateSealingKeys(stateDir), count)
     }
     assert.equal(createSealer(...openSealingKeys(stateDir)).open(handle, ['x']), undefined)
+  })
+
+  test('are those of the configuration where it has some, and random ones where none can be kept', (t) => {
+    const stateDir = temporary(t)
+    const logged: string[] = []
+    const keysOf = (dir: string | undefined, keys: readonly Uint8Array[] = []): readonly string[] =>
+      sealingKeys({ keys }, dir, (level, message) => void logged.push(`${level} ${message}`)).map(String)
+    const own = [randomKey(), randomKey()]
+    assert.deepEqual(keysOf(stateDir, own), own.map(String))
+    assert.ok(!existsSync(stateDir))
+    assert.notDeepEqual(keysOf(undefined), keysOf(undefined))
+    assert.deepEqual(keysOf(stateDir), keysOf(stateDir))
+    assert.deepEqual(logged, [])
+    writeFileSync(sealingKeysFile(stateDir), 'hunter2')
+    assert.notDeepEqual(keysOf(stateDir), keysOf(stateDir))
+    assert.match(logged[0] ?? '', /^warn The sealing keys cannot be kept/)
   })
 
   test('are not guessed where the file is something else', (t) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { changePrivateFile, createPrivateFile, readPrivateFile } from '../config/private-file.ts'
-import { formatSealingKey, parseSealingKey } from '../config/sealing-schema.ts'
+import { type SealingConfig, formatSealingKey, parseSealingKey } from '../config/sealing-schema.ts'
+import type { Log } from '../pipeline/log.ts'
 import { randomKey } from './seal.ts'
 
 /** At least one key: the first seals, all of them open. */
@@ -23,6 +24,27 @@ export function sealingKeysFile(stateDir: string): string {
 export function openSealingKeys(stateDir: string): SealingKeys {
   const path = sealingKeysFile(stateDir)
   return parse(readPrivateFile(path) ?? createPrivateFile(path, `${formatSealingKey(randomKey())}\n`))
+}
+
+/** The keys of a configuration, or else of the state folder, or else such as end with the process. */
+export function sealingKeys(
+  config: SealingConfig | undefined,
+  stateDir: string | undefined,
+  log: Log,
+): SealingKeys {
+  const [first, ...others] = config?.keys ?? []
+  if (first !== undefined) return [first, ...others]
+  if (stateDir === undefined) return [randomKey()]
+  try {
+    return openSealingKeys(stateDir)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    log('warn', 'The sealing keys cannot be kept: cursors and task ids end with this process', {
+      stateDir,
+      reason,
+    })
+    return [randomKey()]
+  }
 }
 
 /**

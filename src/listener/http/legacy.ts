@@ -133,6 +133,7 @@ class SessionHttp implements LegacyHttp {
       principal: post.principal,
       route: post.route,
       transport: 'http' as const,
+      address: post.client.address,
       push: (text: string) => streams.push(text),
     }
     const leave = enterSession(this.#counts, post.principal)
@@ -158,7 +159,7 @@ class SessionHttp implements LegacyHttp {
     let head: JsonHead | undefined
     const refused = (refusal: Refusal): void => {
       const headers = challengeHeaders(refusal, post, this.#ports.door)
-      head = isChallenging(refusal) ? { status: refusal.status, headers } : undefined
+      head = isSaidByHttp(refusal) ? { status: refusal.status, headers } : undefined
     }
     const out = { ...outletOf(post, stream), refused }
     const text = await kept.session.handle(message, out, post.principal)
@@ -211,6 +212,11 @@ function outletOf(post: Post, stream: CallStream): Outlet {
     send: (notification) => stream.event(notification.text),
     ...(post.accept.events ? { write: (text: string) => void stream.event(text) } : {}),
   }
+}
+
+/** 2025-11-25, basic/transports: a message that cannot be accepted is answered with an HTTP error. */
+function isSaidByHttp(refusal: Refusal): boolean {
+  return isChallenging(refusal) || refusal.status === 429
 }
 
 function owns(post: Post, session: LegacySession): boolean {
