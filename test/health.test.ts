@@ -219,3 +219,23 @@ test('idle connections are given up before the backend does, so that no call mee
     assert.equal(response.error, undefined, `lost after ${pause} ms`)
   }
 })
+
+test('connections are used again, unless the backend says that it closes them within the margin', async (t) => {
+  const server = await modernServer(scopeOf(t))
+  const connectionsWith = async (hint: string | undefined): Promise<number> => {
+    const sockets = new Set<object>()
+    const url = await front(scopeOf(t), server.url, ({ request, response, body }) => {
+      if (hint !== undefined) response.setHeader('keep-alive', hint)
+      if (body.includes('"tools/call"')) sockets.add(request.socket)
+      return false
+    })
+    const one = await house(scopeOf(t), {
+      backends: { a: { settings: { url, health: 'off', keepAlive: '1m' } } },
+    })
+    for (let call = 0; call < 4; call++) await one.raw.modern('tools/call', { name: 'a_echo', arguments: {} })
+    return sockets.size
+  }
+  assert.equal(await connectionsWith(undefined), 1)
+  assert.equal(await connectionsWith('timeout=60'), 1)
+  assert.equal(await connectionsWith('timeout=2'), 4)
+})
