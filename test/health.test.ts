@@ -156,6 +156,7 @@ describe('health checks', () => {
 
   test('status shows state, reason and latency of every backend and endpoint', async (t) => {
     const [good, other] = await Promise.all([modernServer(scopeOf(t)), modernServer(scopeOf(t))])
+    await other.stop()
     const where = await site(scopeOf(t), {
       admin: { listen: '127.0.0.1:0' },
       backends: { many: { settings: { url: [good.url, other.url], health: HEALTH } }, dead: NOWHERE },
@@ -172,19 +173,13 @@ describe('health checks', () => {
         readonly endpoints?: readonly (Shown & { readonly url: string })[]
       })[]
     }
-    const shown = async (): Promise<Status> =>
-      JSON.parse((await toolgate(where, 'status', '--json')).stdout) as Status
-    await other.stop()
-    let status = await shown()
-    await eventually('the death of one endpoint is seen', async () => {
-      status = await shown()
-      return status.backends[0]?.state === 'degraded' && status.backends[0].latencyMs !== null
-    })
+    const status = JSON.parse((await toolgate(where, 'status', '--json')).stdout) as Status
     const [many, dead] = status.backends
-    assert.match(many?.reason ?? '', /^1 of 2 endpoints are out of rotation: /)
-    assert.ok(Date.parse(many?.since ?? '') > 0)
+    assert.equal(many?.state, 'degraded')
+    assert.match(many.reason ?? '', /^1 of 2 endpoints are out of rotation: /)
+    assert.ok(Date.parse(many.since) > 0)
     assert.deepEqual(
-      many?.endpoints?.map(({ url, state }) => [url, state]),
+      many.endpoints?.map(({ url, state }) => [url, state]),
       [
         [good.url, 'healthy'],
         [other.url, 'unreachable'],
@@ -192,7 +187,7 @@ describe('health checks', () => {
     )
     assert.deepEqual([dead?.state, dead?.reason], ['unreachable', 'connection refused'])
     const { stdout } = await toolgate(where, 'status')
-    assert.match(stdout, /^many +degraded +\S+ms +modern +http +4 +1 of 2 endpoints/m)
+    assert.match(stdout, /^many +degraded +\S+ +modern +http +4 +1 of 2 endpoints/m)
     assert.match(stdout, /^ {2}127\.0\.0\.1:\d+\/mcp +unreachable /m)
     serving.kill('SIGTERM')
     await serving.exit
