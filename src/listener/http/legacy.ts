@@ -133,6 +133,7 @@ class SessionHttp implements LegacyHttp {
       principal: post.principal,
       route: post.route,
       transport: 'http' as const,
+      address: post.client.address,
       push: (text: string) => streams.push(text),
     }
     const leave = enterSession(this.#counts, post.principal)
@@ -156,11 +157,12 @@ class SessionHttp implements LegacyHttp {
   async #carryOut(post: Post, kept: Kept, message: RequestMessage): Promise<void> {
     const stream = kept.streams.answer(post.response, post.accept)
     let head: JsonHead | undefined
-    const refused = (refusal: Refusal): void => {
-      const headers = challengeHeaders(refusal, post, this.#ports.door)
-      head = isChallenging(refusal) ? { status: refusal.status, headers } : undefined
+    const onRefusal = (refusal: Refusal): void => {
+      // 2025-11-25, basic/transports: a message that cannot be accepted is answered with an HTTP error.
+      if (!isChallenging(refusal) && refusal.status !== 429) return
+      head = { status: refusal.status, headers: challengeHeaders(refusal, post, this.#ports.door) }
     }
-    const out = { ...outletOf(post, stream), refused }
+    const out = { ...outletOf(post, stream), onRefusal }
     const text = await kept.session.handle(message, out, post.principal)
     kept.lastUsed = this.#ports.clock.now()
     stream.end(text, head)

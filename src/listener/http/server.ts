@@ -7,8 +7,11 @@ import { eraOf } from '../../protocol/ladder.ts'
 import { type BadMessage, errorText, parseMessage } from '../../protocol/message.ts'
 import { isBatch } from '../legacy/batch.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { type AddressLimit, addressLimit } from './address-limit.ts'
 import { readBody } from './body.ts'
 import { type RefusedAt, challengeHeaders } from './challenge.ts'
+import { watchConnections } from './connections.ts'
+import { type ClientReader, clientReader } from './client-address.ts'
 import { acceptableOf, headerReader, isJson } from './headers.ts'
 import { type LegacyHttp, legacyHttp } from './legacy.ts'
 import { type ModernHttp, type Post, modernHttp } from './modern.ts'
@@ -32,8 +35,6 @@ export interface HttpListener {
 /** Whether the gateway is ready for traffic, asked by `/readyz`. */
 export type Readiness = () => boolean
 
-/** Milliseconds for the headers of a request to arrive. */
-const HEADERS_TIMEOUT = 10_000
 /** Milliseconds between two looks at how long headers take; Node's own 30 s would make the timeout three times as long. */
 const CHECK_INTERVAL = 1000
 const KEEP_ALIVE_TIMEOUT = 65_000
@@ -49,8 +50,9 @@ const LONGEST_URL = 8192
  */
 export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Promise<HttpListener> {
   const front = new Front(ports, isReady)
+  const { limits } = ports.settings
   const server = createServer({
-    headersTimeout: HEADERS_TIMEOUT,
+    ...(limits.headerTimeout === undefined ? {} : { headersTimeout: limits.headerTimeout }),
     connectionsCheckingInterval: CHECK_INTERVAL,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     maxHeaderSize: ports.settings.limits.headers,
@@ -60,7 +62,11 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
   })
   // Beyond it, Node refuses by itself or, before version 26, drops headers in silence: ours has to come first.
   server.maxHeadersCount = 2 * MOST_HEADERS
-  server.on('request', (request, response) => front.serve(request, response))
+  const connections = watchConnections(server, limits, ports.clock)
+  server.on('request', (request, response) => {
+    if (connections.isSurplus(request.socket)) front.serveSurplus(request, response)
+    else front.serve(request, response)
+  })
   const { host, port } = ports.settings.listen
   await bind(server, host, port)
   const address = server.address() as AddressInfo
@@ -99,6 +105,9 @@ class Front {
   readonly #ports: ListenerPorts
   readonly #isReady: Readiness
   readonly #checkOrigin: OriginCheck
+  readonly #clientOf: ClientReader
+  /** Undefined where it is off. */
+  readonly #addressLimit: AddressLimit | undefined
   readonly #routes: ReadonlyMap<string, Route>
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
@@ -108,6 +117,9 @@ class Front {
     this.#ports = ports
     this.#isReady = isReady
     this.#checkOrigin = originCheck(ports.settings)
+    this.#clientOf = clientReader(ports.settings)
+    const { requestsPerAddress } = ports.settings.limits
+    this.#addressLimit = requestsPerAddress && addressLimit(requestsPerAddress, ports.clock)
     this.#routes = routesOf(ports.backends)
     this.#modern = modernHttp(ports)
     const counts = createOpenCounts(ports.settings.limits)
@@ -132,34 +144,55 @@ class Front {
 
   serve(request: IncomingMessage, response: ServerResponse): void {
     try {
-      this.#handle(request, response)
+      if (!this.#isProbe(request, response)) this.#handle(request, response)
     } catch (error) {
       this.#refuse({ request, response }, error)
     }
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse): void {
+  /** On a connection for which there is no place: whoever asks for our health is answered, everybody else refused. */
+  serveSurplus(request: IncomingMessage, response: ServerResponse): void {
+    response.setHeader('connection', 'close')
+    try {
+      if (this.#isProbe(request, response)) return
+      throw new GatewayError('TOO_MANY', 'Too many connections are open', { retryAfterMs: 1000 })
+    } catch (error) {
+      this.#refuse({ request, response }, error)
+    }
+  }
+
+  /** Whether the gateway was asked how it is, and has said so: however busy it is. */
+  #isProbe(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.draining) response.setHeader('connection', 'close')
     checkSize(request)
     const path = pathOf(request)
-    if (this.#checkOrigin(request, response, path)) return
-    if (path === '/healthz') return plain(response, 200, 'ok')
-    if (path === '/readyz')
-      return this.#isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'not ready')
+    if (this.#checkOrigin(request, response, path)) return true
+    if (path === '/healthz') plain(response, 200, 'ok')
+    else if (path !== '/readyz') return false
+    else if (this.#isReady()) plain(response, 200, 'ready')
+    else plain(response, 503, 'not ready')
+    return true
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const path = pathOf(request)
+    const client = this.#clientOf(request)
+    this.#addressLimit?.(client.address)
     if (path.startsWith('/.well-known/')) return this.#metadata(request, response, path)
     const { face, route } = this.#placeOf(path, request)
     const principal = this.#ports.door.authenticate(request, route)
-    if (!(principal instanceof Promise)) return this.#enter(face, { request, response, route, principal })
+    const exchange = { request, response, route, client }
+    if (!(principal instanceof Promise)) return this.#enter(face, { ...exchange, principal })
     principal
-      .then((someone) => this.#enter(face, { request, response, route, principal: someone }))
-      .catch((error: unknown) => this.#refuse({ request, response, route }, error))
+      .then((someone) => this.#enter(face, { ...exchange, principal: someone }))
+      .catch((error: unknown) => this.#refuse(exchange, error))
   }
 
   #metadata(request: IncomingMessage, response: ServerResponse, path: string): void {
     const document = this.#ports.door.metadata(request, path)
     if (document === undefined) throw unknownPath()
     if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
-    const headers = { 'cache-control': 'max-age=300', vary: 'host' }
+    const headers = { 'cache-control': 'max-age=300', vary: 'Host, Origin' }
     writeJson(response, document, { status: 200, headers })
   }
 
@@ -180,11 +213,13 @@ class Front {
     const post: Post = { ...exchange, accept: acceptableOf(request.headers.accept) }
     if (face === 'stream') {
       if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
+      this.#ports.overload?.admit()
       return this.#sse.open(post)
     }
     if (face === 'messages') return this.#message(post)
     if (request.method === 'POST') {
       this.#checkPost(post)
+      if (beginsWork(request.headers)) this.#ports.overload?.admit()
       this.#post(post).catch((error: unknown) => this.#refuse(post, error))
       return
     }
@@ -224,7 +259,12 @@ class Front {
     if (message.kind === 'bad') return this.#refuse(post, badMessage(message), message.id)
     if (eraOf(message, headerReader(request)('mcp-protocol-version')) === 'legacy') {
       const id = message.kind === 'request' ? text.slice(message.id.start, message.id.end) : undefined
-      return this.#legacy.message(post, message).catch((error: unknown) => this.#refuse(post, error, id))
+      try {
+        if (id !== undefined && !beginsWork(request.headers)) this.#ports.overload?.admit()
+        return await this.#legacy.message(post, message)
+      } catch (error) {
+        return this.#refuse(post, error, id)
+      }
     }
     if (message.kind === 'request') return this.#modern.request(post, message)
     if (message.kind === 'notification') this.#modern.notification(post, message)
@@ -290,6 +330,16 @@ function notJson(): GatewayError {
 function badMessage(message: BadMessage): GatewayError {
   if (message.problem === 'json') return new GatewayError('PARSE_ERROR', `Parse error: ${message.reason}`)
   return new GatewayError('INVALID_REQUEST', `Invalid request: ${message.reason}`)
+}
+
+/**
+ * Whether the headers show already that a POST begins something. In a session it may as well answer a question or cancel
+ * a call, which ends work: that is seen in its body.
+ */
+function beginsWork(headers: IncomingMessage['headers']): boolean {
+  const method = headers['mcp-method']
+  if (headers['mcp-session-id'] !== undefined) return false
+  return typeof method !== 'string' || !method.startsWith('notifications/')
 }
 
 function plain(response: ServerResponse, status: number, text: string): void {

@@ -25,6 +25,7 @@ const OWNER = {
   principal: someone('p'),
   route: { kind: 'aggregate' },
   transport: 'http',
+  address: undefined,
   push: () => undefined,
 } as const
 const INFO = '{"name":"c","version":"1.0"}'
@@ -101,6 +102,7 @@ describe('a request of a legacy session', () => {
       version: '2025-06-18',
       transport: 'http',
       session: 'session-1',
+      address: undefined,
     })
   })
 

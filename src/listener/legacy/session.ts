@@ -31,6 +31,8 @@ export interface SessionOwner {
   readonly principal: Principal
   readonly route: Route
   readonly transport: 'http' | 'stdio'
+  /** Where the client was when it opened the session; undefined on a pipe. */
+  readonly address: string | undefined
 }
 
 /** What opens a session. */
@@ -153,7 +155,8 @@ class ClientSession implements LegacySession {
     this.#newest = opening.principal
     this.version = version
     this.#ports = ports
-    this.#downstream = { era: 'legacy', version, transport: opening.transport, session: opening.id }
+    const { id: session, transport, address } = opening
+    this.#downstream = { era: 'legacy', version, transport, session, address }
     this.#capabilities = capabilities
     this.#memory = { version, wrapped: new Set() }
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
@@ -287,7 +290,7 @@ class ClientSession implements LegacySession {
       }
       const outcome = await withInput(message, ports, out)
       if (outcome.kind === 'refusal') {
-        out.refused?.(outcome)
+        out.onRefusal?.(outcome)
         const { code, message: reason } = outcome.error
         return legacyErrorText(
           message.method,
