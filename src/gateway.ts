@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
-import { openApiKeys } from './auth/api-keys.ts'
-import { type Door, createDoor, openDoor } from './auth/door.ts'
-import { createGuardedFetch } from './auth/guarded-fetch.ts'
+import { type Entrance, createEntrance } from './auth/entrance.ts'
 import type { Fetch } from './auth/outbound.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
@@ -99,12 +97,6 @@ export interface Gateway {
 /** Lists that are fetched once the tools of a backend are known. */
 const OTHER_KINDS = ['prompts', 'resources', 'resourceTemplates'] as const
 
-/** The door, with what stands behind it. */
-interface Entrance {
-  readonly door: Door
-  close(): Promise<void>
-}
-
 /** Everything that is built once per configuration. */
 interface Parts {
   readonly config: Config
@@ -145,7 +137,13 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     log,
     backends: all,
     catalog,
-    entrance: createEntrance(config, ports, { clock, log }),
+    entrance: createEntrance(config, {
+      clock,
+      log,
+      stateDir: ports.stateDir,
+      fetch: ports.fetch ?? globalThis.fetch,
+      resolve: (host) => lookup(host, { all: true }),
+    }),
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -201,39 +199,6 @@ function sealingKeys(config: Config, stateDir: string | undefined, log: Log): Se
       reason,
     })
     return [randomKey()]
-  }
-}
-
-/** Who may come in, and what has to be closed of that in the end. */
-function createEntrance(
-  config: Config,
-  ports: GatewayPorts,
-  { clock, log }: Pick<Parts, 'clock' | 'log'>,
-): Entrance {
-  const { auth } = config
-  if (auth === undefined) {
-    const door = openDoor(clock)
-    return { door, close: async () => door.holds.close() }
-  }
-  const guarded = createGuardedFetch({ resolve: (host) => lookup(host, { all: true }) })
-  const holdsOf = (id: string): void => door.holds.end((principal) => principal.id === id)
-  const apiKeys = openApiKeys(auth.apiKeys, ports.stateDir, { clock, log, onRevoked: holdsOf })
-  const door = createDoor(auth, {
-    clock,
-    log,
-    outbound: { clock, fetch: ports.fetch ?? globalThis.fetch, guardedFetch: guarded.fetch },
-    publicUrl: config.gateway.publicUrl,
-    backends: config.backends.map(({ name }) => name),
-    name: config.gateway.name,
-    apiKeys,
-  })
-  return {
-    door,
-    async close() {
-      door.holds.close()
-      apiKeys?.close()
-      await guarded.close()
-    },
   }
 }
 
