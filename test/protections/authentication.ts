@@ -109,8 +109,8 @@ export const authentication: readonly Protection[] = [
   {
     against: 'reading bodies of strangers',
     file: 'src/listener/http/server.ts',
-    find: 'if (!(principal instanceof Promise)) return this.#enter(',
-    replace: "if (request.method !== 'x') return this.#enter(",
+    find: 'if (!(principal instanceof Promise)) return',
+    replace: "if (request.method !== 'x') return",
     test: TOKENS,
     fails: 'is refused before its body',
   },

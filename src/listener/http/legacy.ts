@@ -157,11 +157,12 @@ class SessionHttp implements LegacyHttp {
   async #carryOut(post: Post, kept: Kept, message: RequestMessage): Promise<void> {
     const stream = kept.streams.answer(post.response, post.accept)
     let head: JsonHead | undefined
-    const refused = (refusal: Refusal): void => {
-      const headers = challengeHeaders(refusal, post, this.#ports.door)
-      head = isSaidByHttp(refusal) ? { status: refusal.status, headers } : undefined
+    const onRefusal = (refusal: Refusal): void => {
+      // 2025-11-25, basic/transports: a message that cannot be accepted is answered with an HTTP error.
+      if (!isChallenging(refusal) && refusal.status !== 429) return
+      head = { status: refusal.status, headers: challengeHeaders(refusal, post, this.#ports.door) }
     }
-    const out = { ...outletOf(post, stream), refused }
+    const out = { ...outletOf(post, stream), onRefusal }
     const text = await kept.session.handle(message, out, post.principal)
     kept.lastUsed = this.#ports.clock.now()
     stream.end(text, head)
@@ -212,11 +213,6 @@ function outletOf(post: Post, stream: CallStream): Outlet {
     send: (notification) => stream.event(notification.text),
     ...(post.accept.events ? { write: (text: string) => void stream.event(text) } : {}),
   }
-}
-
-/** 2025-11-25, basic/transports: a message that cannot be accepted is answered with an HTTP error. */
-function isSaidByHttp(refusal: Refusal): boolean {
-  return isChallenging(refusal) || refusal.status === 429
 }
 
 function owns(post: Post, session: LegacySession): boolean {

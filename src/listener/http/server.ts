@@ -192,7 +192,7 @@ class Front {
     const document = this.#ports.door.metadata(request, path)
     if (document === undefined) throw unknownPath()
     if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
-    const headers = { 'cache-control': 'max-age=300', vary: 'host' }
+    const headers = { 'cache-control': 'max-age=300', vary: 'Host, Origin' }
     writeJson(response, document, { status: 200, headers })
   }
 

@@ -11,10 +11,10 @@ import { type InputRequest, type InputRequired, clientParams, readInputRequired 
 
 /** Where the messages of one call go. */
 export interface Outlet extends Notifications {
-  /** Told when the call is refused, before its answer is there; undefined where nobody can be told but by the answer. */
-  readonly refused?: ((refusal: Refusal) => void) | undefined
   /** Sends a message of the gateway's own on the stream of the call; undefined where the client takes no stream. */
   readonly write?: ((text: string) => void) | undefined
+  /** Told of a refusal before its text is there, so that HTTP can say it too; undefined where there is no HTTP. */
+  readonly onRefusal?: ((refusal: Refusal) => void) | undefined
 }
 
 /** What the rounds of one call need. */

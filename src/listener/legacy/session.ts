@@ -290,7 +290,7 @@ class ClientSession implements LegacySession {
       }
       const outcome = await withInput(message, ports, out)
       if (outcome.kind === 'refusal') {
-        out.refused?.(outcome)
+        out.onRefusal?.(outcome)
         const { code, message: reason } = outcome.error
         return legacyErrorText(
           message.method,
