@@ -30,10 +30,12 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
 }
 
 /** What the configuration would do, with secrets hidden. */
-function summary(io: Io, { gateway, admin, backends }: Config): object {
+function summary(io: Io, { gateway, admin, backends, limits, store }: Config): object {
   return {
     gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
     admin: admin === undefined ? null : `http://${formatListen(admin.listen)}`,
+    limits: limits.map(({ name, key, allowance }) => ({ name, key, ...allowance })),
+    store: store.url === undefined ? 'memory' : 'shared',
     backends: backends.map((backend) => ({
       name: backend.name,
       transport: backend.transport,
@@ -50,12 +52,14 @@ function summary(io: Io, { gateway, admin, backends }: Config): object {
   }
 }
 
-function description(io: Io, { gateway, admin, backends }: Config): string {
+function description(io: Io, { gateway, admin, backends, limits, store }: Config): string {
   const facts = [
     ['Name', gateway.name],
     ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
     ['Admin listener', admin === undefined ? 'off' : `http://${formatListen(admin.listen)}`],
     ['Tool names', NAMES[gateway.names]],
+    ['Limits', limits.length === 0 ? 'off' : limits.map(({ name }) => name).join(', ')],
+    ['Counted', store.url === undefined ? 'in memory' : 'by the server of store.url'],
   ]
   const lines = facts.map(([label, value]) => `${`${label}:`.padEnd(20)}${value}\n`).join('')
   const heading = ['BACKEND', 'TRANSPORT', 'ERA', 'TIMEOUT', 'WHERE']

@@ -60,6 +60,8 @@ Name:               toolgate
 Clients connect to: http://127.0.0.1:8080/mcp
 Admin listener:     http://127.0.0.1:9901
 Tool names:         <backend>_<tool>
+Limits:             default
+Counted:            in memory
 
 BACKEND  TRANSPORT  ERA   TIMEOUT  WHERE
 github   http       auto  30s      https://example.com/mcp?key=… (headers:
@@ -80,6 +82,8 @@ test('check --json says the same, and no secret either', async () => {
     warnings: [],
     gateway: { name: 'toolgate', url: 'http://127.0.0.1:8080/mcp', names: 'prefix' },
     admin: 'http://127.0.0.1:9901',
+    limits: [{ name: 'default', key: ['principal'], kind: 'window', count: 60, per: 60_000 }],
+    store: 'memory',
     backends: [
       {
         name: 'github',

@@ -100,6 +100,7 @@ describe('a request of a legacy session', () => {
       version: '2025-06-18',
       transport: 'http',
       session: 'session-1',
+      address: undefined,
     })
   })
 
