@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
 import { type Entrance, openEntrance } from './auth/entrance.ts'
 import type { Fetch } from './auth/outbound.ts'
+import { type Policy, createPolicy } from './auth/policy/policy.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
@@ -23,6 +24,7 @@ import { type Overload, type OverloadState, createOverload } from './listener/ov
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
 import { type StdioListener, listenStdio } from './listener/stdio.ts'
+import { type Audit, auditToLog } from './pipeline/audit.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
 import { type LoadGauge, systemLoad } from './pipeline/load.ts'
 import type { Permitted } from './pipeline/call.ts'
@@ -56,6 +58,8 @@ export interface GatewayPorts {
   readonly stateDir?: string
   /** How issuers of tokens are reached. Default: the `fetch` of the runtime. */
   readonly fetch?: Fetch
+  /** Where security decisions go. Default: the log. */
+  readonly audit?: Audit
   /** A number in [0, 1). Default `Math.random`; used for jitter and balancing only. */
   readonly random?: () => number
   /** Default: measures the process. */
@@ -66,6 +70,8 @@ export interface GatewayPorts {
 export interface BackendReport extends BackendStatus {
   /** Tools that are known of it; undefined while none were listed. */
   readonly tools: number | undefined
+  /** Tools that no rule lets anybody call, as far as they are known. */
+  readonly uncallable: readonly string[]
 }
 
 /** A running gateway. */
@@ -102,9 +108,12 @@ interface Parts {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  readonly audit: Audit
   readonly backends: ReadonlyMap<string, Backend>
   readonly catalog: Catalog
   readonly entrance: Entrance
+  /** Undefined where there is neither a rule nor a scope. */
+  readonly policy: Policy | undefined
   readonly meter: Meter
   readonly sealer: Sealer
   readonly taskIds: TaskIds
@@ -118,6 +127,7 @@ interface Parts {
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const clock = ports.clock ?? systemClock
   const log = ports.log ?? silentLog
+  const audit = ports.audit ?? auditToLog(log)
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
   const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
   const backends = createBackends(config, ports, { clock, log, sealer })
@@ -135,6 +145,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     config,
     clock,
     log,
+    audit,
     backends: all,
     catalog,
     entrance: openEntrance(config, {
@@ -144,6 +155,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       fetch: ports.fetch ?? globalThis.fetch,
       resolve: (host) => lookup(host, { all: true }),
     }),
+    policy: createPolicy(config.authorization, { clock, backends: [...backends.keys()] }),
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -165,7 +177,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
 
 /** The life of every call, outermost first. */
 function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, backends, catalog, meter, sealer, taskIds, fanIn } = parts
+  const { config, clock, log, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } = parts
   const { pageSize, listDeadline, limits } = config.gateway
   // One backend: bounded in time, then sent; URIs and task ids come back as clients know them.
   const exposing = { catalog, taskIds }
@@ -174,9 +186,9 @@ function pipeline(parts: Parts): Answerer {
   const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })
   const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
   const dispatched = dispatch({ one, many, listen: fanIn.listen })
-  const routed = route({ ...exposing, backends })(
+  const routed = route({ ...exposing, backends, rightsOf: policy?.rightsOf })(
     // Nothing passes without a permit, and only this mints one.
-    authorize()(
+    authorize(policy && { policy, catalog, audit })(
       // Only what may be carried out counts, and nothing is begun that is over a limit.
       limited(parts, dispatched),
     ),
@@ -307,12 +319,13 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
-    const { backends, catalog } = this.#parts
+    const { backends, catalog, policy } = this.#parts
     const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
     return configured.map((backend) => {
       const known = catalog.known('tools', backend.name)
-      const tools = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries.length
-      return { ...backend.status(), tools }
+      const entries = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries
+      const closed = policy === undefined ? [] : (entries ?? []).filter((entry) => !policy.isReachable(entry))
+      return { ...backend.status(), tools: entries?.length, uncallable: closed.map(({ key }) => key) }
     })
   }
 

@@ -1,6 +1,7 @@
 import { formatListen } from '../config/listen.ts'
 import { formatProblem } from '../config/problem.ts'
 import type { BackendConfig, Config, EndpointConfig, HttpBackendConfig } from '../config/types.ts'
+import { connectedDoubts } from './connect.ts'
 import { printProblems, readConfig, shownPath } from './config-file.ts'
 import type { Io } from './io.ts'
 import type { CheckOptions } from './options.ts'
@@ -10,9 +11,17 @@ import { duration, paint, table } from './text.ts'
 /** `toolgate check`: validates a configuration and says what it would do, without doing it. */
 export async function checkCommand(io: Io, options: CheckOptions): Promise<number> {
   const result = await readConfig(io, options)
+  const doubts = result.ok && options.connect ? await connectedDoubts(io, result.config) : undefined
   if (options.json) {
+    const connected = doubts === undefined ? {} : { connected: doubts }
     const report = result.ok
-      ? { ok: true, file: result.file, warnings: result.warnings, ...summary(io, result.config) }
+      ? {
+          ok: true,
+          file: result.file,
+          warnings: result.warnings,
+          ...connected,
+          ...summary(io, result.config),
+        }
       : { ok: false, file: result.file, problems: result.problems }
     io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     return result.ok ? 0 : 1
@@ -25,6 +34,7 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
   for (const warning of result.warnings) {
     io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${formatProblem(warning)}\n`)
   }
+  for (const doubt of doubts ?? []) io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${doubt}\n`)
   io.stdout.write(`\n${description(io, result.config)}`)
   return 0
 }

@@ -1,12 +1,20 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { callCommand } from './call.ts'
+import { canCommand } from './can.ts'
 import { checkCommand } from './check.ts'
 import { CLIENTS } from './client-files.ts'
 import { importCommand } from './import.ts'
 import { absolute } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
 import { createKeyCommand, listKeysCommand, revokeKeyCommand } from './keys.ts'
-import type { CallOptions, ConfigOptions, GatewayOptions, ImportOptions, KeysOptions } from './options.ts'
+import type {
+  CallOptions,
+  CanOptions,
+  ConfigOptions,
+  GatewayOptions,
+  ImportOptions,
+  KeysOptions,
+} from './options.ts'
 import { rotateSealingCommand } from './rotate-sealing.ts'
 import { schemaCommand } from './schema.ts'
 import { serveCommand } from './serve.ts'
@@ -67,6 +75,7 @@ function createProgram(run: Run): Command {
   addRunning(program, run)
   addConfiguration(program, run)
   addAsking(program, run)
+  addCan(program, run)
   addKeys(program, run)
   return program
 }
@@ -135,9 +144,11 @@ function addConfiguration(program: Command, run: Run): void {
     )
     .argument('[config]', 'configuration file, as with -c')
     .option(CONFIG, CONFIG_HELP)
+    .option('--connect', 'connect to the backends too, and say which of their tools nobody may call')
     .option('--json', 'print JSON')
-    .action(async (file: string | undefined, raw: Raw) => {
-      run.code = await checkCommand(run.io, { ...configOf(file, raw), json: raw.json === true })
+    .action(async (file: string | undefined, raw: Raw & { readonly connect?: boolean }) => {
+      const { json = false, connect = false } = raw
+      run.code = await checkCommand(run.io, { ...configOf(file, raw), json, connect })
     })
   program
     .command('schema')
@@ -284,6 +295,69 @@ function addKeys(program: Command, run: Run): void {
     .action(async (wanted: string, raw: RawKeys) => {
       run.code = await revokeKeyCommand(run.io, { ...keysOptions(run.io, raw), wanted })
     })
+}
+
+interface RawCan extends Raw {
+  readonly kind: CanOptions['kind']
+  readonly backend?: string
+  readonly route?: string
+  readonly scope: readonly string[]
+  readonly group: readonly string[]
+  readonly tenant?: string
+  readonly client?: string
+  readonly issuer?: string
+  readonly claims?: string
+  readonly annotation: readonly string[]
+  readonly arg: readonly string[]
+  readonly argsJson?: string
+}
+
+function addCan(program: Command, run: Run): void {
+  program
+    .command('can')
+    .summary('explain what the rules decide about a call')
+    .description(
+      'Says whether somebody may call a tool, and what each rule says to it. Exit code 1 if not. Nothing is called.',
+    )
+    .argument('<principal>', 'a subject, anonymous, or JSON such as {"subject":"alice","groups":["dev"]}')
+    .argument('<tool>', 'as rules write it: <backend>_<tool> or <backend>/<tool>')
+    .option(CONFIG, CONFIG_HELP)
+    .addOption(
+      new Option('--kind <kind>', 'what it is').choices(['tool', 'prompt', 'resource']).default('tool'),
+    )
+    .option('--backend <name>', 'the backend of a resource')
+    .option('--route <path>', 'how the gateway is addressed (default: /mcp)')
+    .option('--scope <scope>', 'a scope of the principal; repeat for more', collect, [])
+    .option('--group <group>', 'a group of the principal; repeat for more', collect, [])
+    .option('--tenant <tenant>', 'its tenant')
+    .option('--client <id>', 'its client id')
+    .option('--issuer <issuer>', 'its issuer')
+    .option('--claims <json>', 'its claims')
+    .option('--annotation <name=true>', 'what the tool says of itself; repeat for more', collect, [])
+    .option('--arg <name=value>', 'an argument of the call; repeat for more', collect, [])
+    .option('--args-json <json>', 'all arguments as one JSON object')
+    .option('--json', 'print JSON')
+    .action(async (principal: string, thing: string, raw: RawCan) => {
+      run.code = await canCommand(run.io, canOptions(principal, thing, raw))
+    })
+}
+
+function canOptions(principal: string, thing: string, raw: RawCan): CanOptions {
+  const { scope: scopes, group: groups, annotation: annotations, json = false, ...rest } = raw
+  const { config, backend, route, tenant, client, issuer, claims, argsJson } = rest
+  const who = { principal, scopes, groups, tenant, client, issuer, claims }
+  return {
+    ...who,
+    thing,
+    kind: rest.kind,
+    backend,
+    route,
+    annotations,
+    arg: rest.arg,
+    argsJson,
+    config,
+    json,
+  }
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

@@ -133,6 +133,7 @@ export function backendDocument(backend: BackendReport): object {
     eraSince: dateOf(backend.eraSince),
     ...healthDocument(backend.health),
     tools: backend.tools ?? null,
+    uncallable: backend.uncallable,
     readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),
     restarts: backend.restarts,
     sessions: backend.sessions,

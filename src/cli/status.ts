@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici'
 import { z } from 'zod'
 import { type RunningGateway, findGateway } from './gateways.ts'
+import { toolList } from './connect.ts'
 import { CliError, type Io } from './io.ts'
 import type { GatewayOptions } from './options.ts'
 import { duration, oneLine, paint, table } from './text.ts'
@@ -21,6 +22,7 @@ const BACKEND = z.object({
   version: z.string().nullish(),
   ...HEALTH,
   tools: z.number().nullish(),
+  uncallable: z.array(z.string()).nullish(),
   restarts: z.number().nullish(),
   endpoints: z.array(ENDPOINT).nullish(),
 })
@@ -89,7 +91,10 @@ function render(io: Io, { gateway, backends }: z.output<typeof STATUS>): string 
     backendRow(backend),
     ...(backend.endpoints ?? []).map((endpoint) => endpointRow(endpoint)),
   ])
-  return `${head}\n${table([heading, ...rows], io.stdout)}`
+  const closed = backends.flatMap(({ name, uncallable }) =>
+    uncallable == null || uncallable.length === 0 ? [] : [`nobody may call ${toolList(name, uncallable)}\n`],
+  )
+  return `${head}\n${table([heading, ...rows], io.stdout)}${closed.join('')}`
 }
 
 function backendRow(backend: z.output<typeof BACKEND>): readonly string[] {

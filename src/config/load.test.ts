@@ -233,7 +233,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a section',
     'gatway: {}\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, limits, store, admin, log; did you mean gateway?',
+      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, authorization, limits, store, admin, log; did you mean gateway?',
     ],
   ],
   [

@@ -1,9 +1,11 @@
 import { dirname, resolve } from 'node:path'
 import { toAuth } from './auth-schema.ts'
+import { authorizationFindings } from './authorization-check.ts'
 import { backendOfUrl } from './backend-schema.ts'
 import { type ClientFile, readClientFile, serversMember } from './client-file.ts'
 import { endpointsOf } from './endpoints-schema.ts'
 import type { Environment } from './interpolate.ts'
+import { liftScopes } from './lift-scopes.ts'
 import { isLoopback } from './listen.ts'
 import type { ConfigPath, ConfigProblem, Finding } from './problem.ts'
 import type { FileSettings } from './schema.ts'
@@ -66,9 +68,9 @@ export function parseConfig(source: ConfigSource, env: Environment): ConfigResul
   }
   const member = serversMember(tree.value)
   const client = member === undefined ? undefined : readClientFile(tree.value, member)
-  const { settings, findings } = check(tree, client)
+  const { settings, findings, warnings: seen } = check(tree.value, tree, client)
   if (settings === undefined || findings.length > 0) return failed(tree, findings)
-  const warnings = [...(client?.warnings ?? []), ...doubts(settings, member ?? 'backends')]
+  const warnings = [...(client?.warnings ?? []), ...seen, ...doubts(settings, member ?? 'backends')]
   return {
     ok: true,
     config: toConfig(settings, source.dir),
@@ -83,20 +85,37 @@ function failed(tree: SourceTree, findings: readonly Finding[]): ConfigResult {
 
 /** Validates the tree, or what a client's file means in our shape, with every path as it is in the file. */
 function check(
+  root: Readonly<Record<string, unknown>>,
   tree: SourceTree,
   client: ClientFile | undefined,
-): { readonly settings: FileSettings | undefined; readonly findings: readonly Finding[] } {
-  const original = client?.originalPath ?? ((path: ConfigPath) => path)
+): Checked {
+  const lifted = liftScopes(client?.value ?? root)
+  const original = (path: ConfigPath): ConfigPath => {
+    const place = lifted.originalPath(path)
+    return client?.originalPath(place) ?? place
+  }
   const broken = tree.findings.filter(({ path }) => client?.isOmitted(path) !== true)
   const { settings, findings } = validate({
-    value: client?.value ?? tree.value,
+    value: lifted.value,
     variablesAt: (path) => tree.variablesAt(original(path)),
   })
-  const located = findings.map((finding) => ({ ...finding, path: original(finding.path) }))
+  const { problems, warnings } = authorizationFindings(lifted.value)
+  const locate = (finding: Finding): Finding => ({ ...finding, path: original(finding.path) })
+  const located = [...findings, ...problems].map(locate)
   // A text whose references could not be resolved is reported once, not again for what it then looks like.
   const consequences = new Set(broken.map(({ path }) => JSON.stringify(path)))
   const own = located.filter(({ path }) => !consequences.has(JSON.stringify(path)))
-  return { settings, findings: [...broken, ...(client?.problems ?? []), ...own] }
+  return {
+    settings,
+    findings: [...broken, ...(client?.problems ?? []), ...lifted.problems, ...own],
+    warnings: warnings.map(locate),
+  }
+}
+
+interface Checked {
+  readonly settings: FileSettings | undefined
+  readonly findings: readonly Finding[]
+  readonly warnings: readonly Finding[]
 }
 
 function doubts(settings: FileSettings, backends: string): readonly Finding[] {
@@ -126,7 +145,8 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   return findings
 }
 
-function toConfig({ gateway, backends, auth, admin, log, limits, store }: FileSettings, dir: string): Config {
+function toConfig(settings: FileSettings, dir: string): Config {
+  const { gateway, backends, auth, authorization, admin, log, limits, store } = settings
   const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, publicUrl, ...rest } = gateway
   return {
     gateway: {
@@ -136,6 +156,7 @@ function toConfig({ gateway, backends, auth, admin, log, limits, store }: FileSe
       stateDir: stateDir === undefined ? undefined : resolve(dir, stateDir),
     },
     ...(auth === undefined ? {} : { auth: toAuth(auth, dir) }),
+    ...(authorization === undefined ? {} : { authorization }),
     admin: admin === false ? undefined : admin,
     log,
     limits,

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type AuthInput, authSchema, secureUrl } from './auth-schema.ts'
+import { authorizationSchema } from './authorization-schema.ts'
+import type { AuthorizationConfig } from './authorization-types.ts'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
 import { choice, count, duration, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { limits as callLimits, requestsPerAddress } from './limits-schema.ts'
@@ -163,6 +165,7 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
     .record(backendName, backend)
     .meta({ description: 'The MCP servers behind the gateway, by name.' }),
   auth: authSchema.optional(),
+  authorization: authorizationSchema.optional(),
   limits: callLimits,
   store,
   admin,
@@ -179,6 +182,7 @@ export interface FileSettings {
   }
   readonly backends: Readonly<Record<string, BackendInput>>
   readonly auth?: AuthInput | undefined
+  readonly authorization?: AuthorizationConfig | undefined
   readonly limits: readonly LimitConfig[]
   readonly store: StoreConfig
   readonly admin: AdminConfig | false

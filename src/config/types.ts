@@ -1,4 +1,5 @@
 import type { AuthConfig } from './auth-types.ts'
+import type { AuthorizationConfig } from './authorization-types.ts'
 import type { LogLevel } from '../pipeline/log.ts'
 import type { LimitConfig, RateConfig } from './limits-types.ts'
 import type { SealingConfig } from './sealing-schema.ts'
@@ -236,6 +237,8 @@ export interface Config {
   readonly gateway: GatewaySettings
   /** Undefined: nobody has to say who they are. */
   readonly auth?: AuthConfig | undefined
+  /** Undefined lets everybody do everything. So does a section without a rule or scope. */
+  readonly authorization?: AuthorizationConfig | undefined
   readonly admin: AdminConfig | undefined
   readonly log: LogConfig
   /** Limits on calls; none when they are off. */

@@ -132,6 +132,7 @@ function missing(root: unknown, path: ConfigPath, expected: string): string {
 function expectation(issue: Issue): string {
   if (issue.code !== 'invalid_type') return 'expected something else'
   if (issue.expected === 'array') return 'expected a list'
+  if (issue.expected === 'boolean') return 'expected true or false'
   return issue.expected === 'string' ? 'expected text' : 'expected a mapping (key: value)'
 }
 

@@ -20,6 +20,14 @@ export const METHOD_OF_KIND: Readonly<Record<ListKind, ListMethod>> = {
   resourceTemplates: 'resources/templates/list',
 }
 
+/** The method that uses what each kind lists. */
+export const METHOD_OF_CALL: Readonly<Record<ListKind, string>> = {
+  tools: 'tools/call',
+  prompts: 'prompts/get',
+  resources: 'resources/read',
+  resourceTemplates: 'resources/read',
+}
+
 /** True for a method that answers with a list. */
 export function isListMethod(method: string): method is ListMethod {
   return Object.hasOwn(LIST_METHODS, method)

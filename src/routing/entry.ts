@@ -11,6 +11,7 @@ import {
 import { META } from '../protocol/meta.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import { type ParamHeader, readParamHeaders } from '../protocol/param-headers.ts'
+import { type ToolHints, readToolHints } from '../protocol/tool-hints.ts'
 
 /** One listed tool, prompt, resource or template of one backend, as that backend describes it. */
 export interface Entry {
@@ -23,6 +24,8 @@ export interface Entry {
   readonly paramHeaders: readonly ParamHeader[]
   /** URIs of the resources that show a tool (MCP Apps 2026-01-26, "Resource Discovery"). */
   readonly refersTo: readonly string[]
+  /** What a tool says of itself. */
+  readonly hints?: ToolHints | undefined
 }
 
 /** An entry that cannot be listed, and why. */
@@ -103,7 +106,8 @@ function readTool(
   // The experimental tasks of 2025-11-25 are announced in `execution`; modern clients do not know it.
   const clean = splice(text, editMembers(root, { execution: undefined }))
   const refersTo = uiNodesOf(text, root).flatMap((node) => stringOf(text, node) ?? [])
-  return { backend, kind: 'tools', key, text: clean, paramHeaders: params.headers, refersTo }
+  const hints = readToolHints(member(root, 'annotations'))
+  return { backend, kind: 'tools', key, text: clean, paramHeaders: params.headers, refersTo, hints }
 }
 
 /** Where a definition or a result refers to a `ui://` resource: `_meta.ui.resourceUri` and its deprecated flat form. */

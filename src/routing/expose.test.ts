@@ -144,10 +144,10 @@ describe('a task', () => {
     for (const route of [{ kind: 'aggregate' }, { kind: 'backend', backend: 'c' }] as const) {
       const call = { ...toolCall, route }
       const created = result(`{"resultType":"task",${ODD},"taskId":"t","status":"working"}`)
-      const reply = await exposed({ call, backend: 'c', reply: created })
+      const reply = await exposed({ call, backend: 'c', name: 'own', reply: created })
       const id = /"taskId":"([\w-]+)"/.exec(reply.text)?.[1] ?? ''
       assert.equal(reply.text, created.text.replace('"taskId":"t"', `"taskId":"${id}"`))
-      assert.deepEqual(taskIds.open(id, call), { backend: 'c', taskId: 't' })
+      assert.deepEqual(taskIds.open(id, call), { backend: 'c', taskId: 't', tool: 'own' })
     }
   })
 

@@ -6,12 +6,18 @@ import type { Handler } from '../pipeline/handler.ts'
 import { type RawMembers, buildResult } from '../protocol/build.ts'
 import { member, stringOf } from '../protocol/json.ts'
 import { META } from '../protocol/meta.ts'
-import { LIST_METHODS, type ListMethod } from '../protocol/methods.ts'
-import { CHANGING_LISTS, type SubscriptionFilter, offeredOf } from '../protocol/subscription.ts'
+import { LIST_METHODS, type ListKind, type ListMethod } from '../protocol/methods.ts'
+import {
+  CHANGING_LISTS,
+  type ChangingList,
+  type SubscriptionFilter,
+  offeredOf,
+} from '../protocol/subscription.ts'
 import { MODERN_VERSIONS } from '../protocol/versions.ts'
 import type { Sealer } from '../seal/seal.ts'
 import type { AwayBackend, Catalog, Snapshot } from './catalog.ts'
 import { ownExtensions, unionOfExtensions } from './extensions.ts'
+import { narrowed } from './narrow.ts'
 import type { Search } from './search.ts'
 import type { ExposedEntry } from './view.ts'
 
@@ -54,7 +60,7 @@ async function list(ports: MergePorts, call: Permitted, method: ListMethod): Pro
   const kind = LIST_METHODS[method]
   const cursor = stringOf(call.message.text, member(call.message.params, 'cursor'))
   if (cursor === undefined && member(call.message.params, 'cursor') !== undefined) throw badCursor(method)
-  const snapshot = await ports.catalog.list(kind, call.route)
+  const snapshot = await listFor(ports, call, kind)
   const context = [
     'cursor',
     method,
@@ -75,6 +81,19 @@ async function list(ports: MergePorts, call: Permitted, method: ListMethod): Pro
     cacheScope: JSON.stringify(snapshot.cacheScope),
     ...awayMembers(snapshot.away),
   })
+}
+
+/** The list as whoever calls may see it. */
+async function listFor({ catalog }: MergePorts, call: Permitted, kind: ListKind): Promise<Snapshot> {
+  const snapshot = await catalog.list(kind, call.route)
+  const { rights } = call.permit
+  if (rights === undefined) return snapshot
+  return {
+    ...snapshot,
+    view: narrowed(snapshot.view, rights),
+    cacheScope: 'private',
+    away: snapshot.away.filter(({ backend }) => rights.reaches(backend, kind)),
+  }
 }
 
 /** Lists are joined once for as long as they do not change. */
@@ -163,10 +182,16 @@ function reasonOf(ports: MergePorts, backend: string): string {
 /** The features that the gateway relays, as the union of what the backends offer; the aggregate always has tools. */
 function capabilitiesOf(
   found: readonly Found[],
-  { route, downstream }: Pick<Permitted, 'route' | 'downstream'>,
+  { route, downstream, permit }: Pick<Permitted, 'route' | 'downstream' | 'permit'>,
 ): Readonly<Record<string, object>> {
   const aggregate = route.kind === 'aggregate'
-  const offered = new Set(found.flatMap(({ identity }) => Object.keys(identity?.capabilities ?? {})))
+  const isOpen = (backend: string, feature: string): boolean =>
+    permit.rights === undefined || !isChangingList(feature) || permit.rights.reaches(backend, feature)
+  const offered = new Set(
+    found.flatMap(({ backend, identity }) =>
+      Object.keys(identity?.capabilities ?? {}).filter((feature) => isOpen(backend, feature)),
+    ),
+  )
   const relayed = ['tools', 'prompts', 'resources', 'completions']
   const capabilities: Record<string, object> = aggregate ? { tools: {} } : {}
   for (const name of relayed) if (offered.has(name)) capabilities[name] = {}
@@ -176,11 +201,16 @@ function capabilitiesOf(
   const followable = found.some(
     ({ identity }) => offeredOf(ANY_RESOURCE, identity?.capabilities ?? {}).resources.length > 0,
   )
-  if (followable) capabilities['resources'] = { ...capabilities['resources'], subscribe: true }
+  if (followable && offered.has('resources'))
+    capabilities['resources'] = { ...capabilities['resources'], subscribe: true }
   const all = found.map(({ identity }) => ownExtensions(identity, downstream.era === 'legacy'))
   const extensions = aggregate ? unionOfExtensions(all) : (all[0] ?? {})
   if (Object.keys(extensions).length > 0) capabilities['extensions'] = extensions
   return capabilities
+}
+
+function isChangingList(feature: string): feature is ChangingList {
+  return CHANGING_LISTS.some((list) => list === feature)
 }
 
 const ANY_RESOURCE: SubscriptionFilter = { lists: [], resources: ['any'], tasks: [] }

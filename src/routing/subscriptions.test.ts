@@ -281,7 +281,7 @@ describe('a subscription to tasks', () => {
   const meta =
     '{"io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}'
   const idOf = (backend: string, taskId: string, principal = 'anonymous'): string =>
-    taskIds.seal({ backend, taskId }, { principal: { id: principal, anonymous: true } })
+    taskIds.seal({ backend, taskId, tool: 'run' }, { principal: { id: principal, anonymous: true } })
   const status = (taskId: string, rest = ''): string =>
     `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"${taskId}"${rest}}}`
   const meta7 = (subscription: string): string =>

@@ -13,6 +13,7 @@ import { META } from '../protocol/meta.ts'
 import {
   CHANGING_LISTS,
   type Change,
+  type ChangingList,
   type SubscriptionFilter,
   changeNotification,
   isWithin,
@@ -162,8 +163,7 @@ class ClientSubscription {
       onOverflow: (error) => this.#overflow.abort(error),
     })
     this.#stopNews = ports.catalog.onNews((backend, list) => {
-      if (opening.backends.includes(backend) && opening.filter.lists.includes(list))
-        this.#outbox.putList(list)
+      if (opening.backends.includes(backend) && this.#wants(backend, list)) this.#outbox.putList(list)
     })
   }
 
@@ -193,13 +193,25 @@ class ClientSubscription {
     this.#parts.forEach(({ subscription }) => subscription.close())
   }
 
+  /** Changes of a list of which the client sees nothing are none. */
+  #wants(backend: string, list: ChangingList): boolean {
+    const { filter, call } = this.#opening
+    return filter.lists.includes(list) && (call.permit.rights?.reaches(backend, list) ?? true)
+  }
+
+  #mayRead(backend: string, uri: string): boolean {
+    return this.#opening.call.permit.rights?.sees({ kind: 'resources', backend, key: uri }) ?? true
+  }
+
   /** Whose each resource is: by what is listed, by templates, and otherwise anybody's. */
   async #owners(): Promise<ReadonlyMap<string, readonly Followed[]>> {
     const { call, filter, backends } = this.#opening
     const { catalog } = this.#ports
     const byBackend = new Map<string, Followed[]>(backends.map((name) => [name, []]))
-    const add = (name: string, followed: Followed): void => void byBackend.get(name)?.push(followed)
     const { route } = call
+    const add = (backend: string, followed: Followed): void => {
+      if (this.#mayRead(backend, followed.own)) byBackend.get(backend)?.push(followed)
+    }
     if (route.kind === 'backend') {
       for (const uri of filter.resources) add(route.backend, { exposed: uri, own: uri, owned: true })
       return byBackend
@@ -215,16 +227,16 @@ class ClientSubscription {
   }
 
   #follow(owners: ReadonlyMap<string, readonly Followed[]>): void {
-    const { lists } = this.#opening.filter
     this.#parts = [...owners].flatMap(([name, followed]): readonly Part[] => {
       const backend = this.#ports.backends.get(name)
       if (backend === undefined) return []
+      const lists = this.#opening.filter.lists.filter((list) => this.#wants(name, list))
       const resources = [...new Set(followed.map(({ own }) => own))]
       const subscription = backend.subscribe(
         { lists, resources, tasks: [] },
         {
           context: EVERYBODY,
-          onChange: (change, notification) => this.#onChange(followed, change, notification),
+          onChange: (change, notification) => this.#onChange({ name, followed }, change, notification),
         },
       )
       // Subscriptions do not connect by themselves. Whoever cannot be reached now is tried again by itself.
@@ -238,7 +250,12 @@ class ClientSubscription {
     const { call, filter } = this.#opening
     const opened = filter.tasks.flatMap((exposed) => {
       const task = this.#ports.taskIds.open(exposed, call)
-      return task === undefined ? [] : [{ exposed, own: task.taskId, name: task.backend }]
+      if (task === undefined) return []
+      const own = { kind: 'backend', backend: task.backend } as const
+      const tool = this.#ports.catalog.peek('tools', own, task.tool)?.entry
+      const asked = tool ?? ({ kind: 'tools', backend: task.backend, key: task.tool } as const)
+      const permitted = call.permit.rights?.sees(asked) ?? true
+      return permitted ? [{ exposed, own: task.taskId, name: task.backend }] : []
     })
     const parts = [...Map.groupBy(opened, ({ name }) => name)].flatMap(([name, tasks]): readonly Part[] => {
       const backend = this.#ports.backends.get(name)
@@ -273,8 +290,9 @@ class ClientSubscription {
   }
 
   /** Everything of a backend that comes after the acknowledgement is news. */
-  #onLate({ followed }: Part, honoured: SubscriptionFilter): void {
-    this.#opening.filter.lists.forEach((list) => this.#outbox.putList(list))
+  #onLate({ backend, followed }: Part, honoured: SubscriptionFilter): void {
+    for (const list of this.#opening.filter.lists)
+      if (this.#wants(backend.name, list)) this.#outbox.putList(list)
     for (const { own, exposed, owned } of followed) {
       if (owned && honoured.resources.includes(own)) this.#suspect(exposed)
     }
@@ -316,9 +334,15 @@ class ClientSubscription {
     }
   }
 
-  #onChange(followed: readonly Followed[], change: Change, notification: NotificationMessage): void {
+  #onChange(
+    { name, followed }: { readonly name: string; readonly followed: readonly Followed[] },
+    change: Change,
+    notification: NotificationMessage,
+  ): void {
     if (change.kind === 'task') return
     if (change.kind === 'list') return this.#outbox.putList(change.list)
+    // What lies below a resource is not for everybody who may see it.
+    if (!this.#mayRead(name, change.uri)) return
     for (const { own, exposed } of followed) {
       if (!isWithin(own, change.uri)) continue
       const uri = exposed + change.uri.slice(own.length)

@@ -4,11 +4,12 @@ import { once } from 'node:events'
 import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { authentication } from './authentication.ts'
+import { authorization } from './authorization.ts'
 import { hardening } from './hardening.ts'
 import { type Protection, REMOVED } from './protection.ts'
 
 /** Every list of protections. */
-const PROTECTIONS: readonly Protection[] = [...authentication, ...hardening]
+const PROTECTIONS: readonly Protection[] = [...authentication, ...authorization, ...hardening]
 
 /** Processes at once. */
 const PARALLEL = 2
