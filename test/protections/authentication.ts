@@ -107,10 +107,10 @@ export const authentication: readonly Protection[] = [
     fails: 'is told where to get one',
   },
   {
-    against: 'reading bodies of strangers',
+    against: 'exchanges that nobody asked at the door',
     file: 'src/listener/http/server.ts',
-    find: 'if (!(principal instanceof Promise)) return',
-    replace: "if (request.method !== 'x') return",
+    find: 'this.#ports.door.authenticate(request, route)',
+    replace: "{ id: 'anonymous', anonymous: true }",
     test: TOKENS,
     fails: 'is refused before its body',
   },
