@@ -11,9 +11,9 @@ function isLoopback(host: string): boolean {
 /**
  * Refuses requests that a browser was tricked into making (DNS rebinding): `Origin` must be known (2026-07-28,
  * basic/transports/streamable-http "Security & Endpoint"), and while the gateway listens on loopback, `Host` must
- * name this machine.
+ * name this machine. More than one `Host` is refused everywhere (RFC 9112 section 3.2): others may have believed another.
  *
- * @returns a check that throws GatewayError ORIGIN_FORBIDDEN or HOST_FORBIDDEN
+ * @returns a check that throws GatewayError ORIGIN_FORBIDDEN, HOST_FORBIDDEN or INVALID_REQUEST
  */
 export function originCheck(
   settings: GatewaySettings,
@@ -23,6 +23,8 @@ export function originCheck(
   const local = isLoopback(settings.listen.host)
   const checksHost = local || hosts.size > 0
   return (origin, host) => {
+    if (host?.includes(',') === true)
+      throw new GatewayError('INVALID_REQUEST', 'The request has more than one Host header')
     if (origin !== undefined && !origins.has(origin.toLowerCase()) && !(local && isLoopbackOrigin(origin))) {
       throw new GatewayError('ORIGIN_FORBIDDEN', 'The Origin of the request is not allowed')
     }

@@ -50,6 +50,8 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     connectionsCheckingInterval: CHECK_INTERVAL,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Of two Host headers Node would drop the second without a word; joined they are seen, and refused.
+    joinDuplicateHeaders: true,
     // Bodies have their own timeout; an answer may take as long as its backend may.
     requestTimeout: 0,
     noDelay: true,
