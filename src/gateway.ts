@@ -156,7 +156,7 @@ function createBackends(
     random: ports.random ?? Math.random,
     clientInfo: { name: config.gateway.name, version: ports.version },
     limits: config.gateway.limits,
-    parking: createQuota(config.gateway.limits.parked),
+    parking: createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal),
     host: ports.host,
     children: ports.children,
   }

@@ -67,6 +67,7 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     maxDepth: ports.limits.depth,
     log: ports.log,
     queue: ports.limits.queue,
+    silence: ports.limits.silence,
     backend: config.name,
     userAgent: `${ports.clientInfo.name}/${ports.clientInfo.version}`,
   })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { BackendConfig, Isolation } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
-import type { Notifications, Reply } from '../pipeline/call.ts'
+import { type Notifications, type Reply, holderOf } from '../pipeline/call.ts'
 import type { BackendRequest } from './backend.ts'
 import { type Declared, declaredBy, withoutInput } from './capabilities.ts'
 import { asGatewayError } from './failure.ts'
@@ -167,7 +167,7 @@ class Calls implements LegacyCalls {
       parking,
       parkTime: limits.parkTime,
       backend: this.#config.name,
-      principal: request.principal.id,
+      holder: holderOf(request),
       capabilities: declared.capabilities,
       onForget: () => this.#waiting.delete(id),
     })

@@ -15,6 +15,7 @@ import type { Notifications, Reply } from '../pipeline/call.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
 import type { HttpChannel } from './http/channel.ts'
+import { streamStart } from './http/stream.ts'
 import { legacyEdits, toModernReply } from './legacy-form.ts'
 import { type LegacySubscriptions, createLegacySubscriptions } from './legacy-subscriptions.ts'
 import type { SpeakerPorts } from './ports.ts'
@@ -59,7 +60,7 @@ export interface LegacySpeaker extends Speaker {
   refuse(request: RequestMessage): void
   /**
    * Reads what the backend says outside of calls, until its stream ends: over Streamable HTTP the GET stream, if it
-   * offers one. `opened` is called once nothing can be missed any more.
+   * offers one, from where it was left. `opened` is called once nothing can be missed any more.
    *
    * @throws ChannelError, or the reason of the signal
    */
@@ -100,6 +101,7 @@ class SessionSpeaker implements LegacySpeaker {
   readonly #headers: Readonly<Record<string, string>>
   readonly #ports: SpeakerPorts
   readonly #subscriptions: LegacySubscriptions
+  readonly #position = streamStart()
   /** Rank of the level that the session was told; nothing was said yet. */
   #level = Number.POSITIVE_INFINITY
   /** Calls in flight that want log messages, the latest last. */
@@ -184,7 +186,7 @@ class SessionSpeaker implements LegacySpeaker {
       else if (message.kind === 'request') this.onStray(message)
     }
     try {
-      await channel.listen(this.#headers, { onMessage, onOpen: opened }, signal)
+      await channel.listen(this.#headers, { onMessage, onOpen: opened, position: this.#position }, signal)
     } catch (error) {
       if (!isWithoutStream(error)) throw error
       // The same status may mean that the session is gone, which any request finds out.

@@ -105,7 +105,7 @@ class ModernSpeaker implements Speaker {
     const headers = this.#ownHeaders('subscriptions/listen')
     const both = AbortSignal.any([signal, ended.signal])
     try {
-      const exchange = { text, id, headers, signal: both, onNotification, patient: true }
+      const exchange = { text, id, headers, signal: both, onNotification, isEndless: true }
       const { message } = await this.#exchange(exchange)
       if (message.kind === 'error') await this.#unsubscribable(message, listener, signal)
     } catch (error) {
@@ -150,9 +150,9 @@ class ModernSpeaker implements Speaker {
   }
 
   #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer> {
-    const { text, id, headers, signal, onNotification } = request
+    const { text, id, headers, signal, onNotification, isEndless = false } = request
     return this.#channel
-      .exchange({ text, id, headers, signal, onNotification, era: 'modern', onRequest: ignore })
+      .exchange({ text, id, headers, signal, onNotification, isEndless, era: 'modern', onRequest: ignore })
       .then(ofThisEra, rethrown)
   }
 }

@@ -40,7 +40,8 @@ export interface WaitingCallPorts {
   /** Milliseconds that the client has to answer. */
   readonly parkTime: number
   readonly backend: string
-  readonly principal: string
+  /** Whose places it takes: see {@link holderOf}. */
+  readonly holder: string
   readonly capabilities: LegacyCapabilities
   /** Called once when the call may be forgotten. */
   onForget(): void
@@ -163,8 +164,8 @@ export class WaitingCall implements CallEvents {
   }
 
   #park(): Progress {
-    const { parking, principal, parkTime, backend } = this.#ports
-    if (!this.#wasParked && !parking.take(principal)) {
+    const { parking, holder, parkTime, backend } = this.#ports
+    if (!this.#wasParked && !parking.take(holder)) {
       const error = new GatewayError('TOO_MANY', 'Too many calls wait for input of this client', { backend })
       this.#end({ error })
       throw error
@@ -219,7 +220,7 @@ export class WaitingCall implements CallEvents {
     for (const question of this.#questions.values()) this.#speaker.respond(giveUp(question))
     this.#questions.clear()
     if ('error' in outcome) this.#own.abort(outcome.error)
-    if (this.#wasParked) this.#ports.parking.give(this.#ports.principal)
+    if (this.#wasParked) this.#ports.parking.give(this.#ports.holder)
     this.#isAsking = false
     this.#wake()
     this.#ended.resolve()

@@ -67,9 +67,7 @@ function progressLine({
   params,
   text,
 }: Message & { readonly kind: 'notification' }): string | undefined {
-  const values = (params === undefined ? {} : valueOf(text, params)) as Readonly<
-    Record<string, unknown>
-  >
+  const values = (params === undefined ? {} : valueOf(text, params)) as Readonly<Record<string, unknown>>
   const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value ?? ''))
   if (method === 'notifications/message') return `${shown(values['level'])}: ${shown(values['data'])}`
   if (method !== 'notifications/progress') return undefined

@@ -52,9 +52,25 @@ const limits = section(
     sessions: count('Legacy client sessions at once.', 1_000_000).prefault(10_000),
     queue: count('Notifications that may wait for a client that does not read.', 1_000_000).prefault(256),
     listEntries: count('Entries that one backend may list per kind.', 1_000_000).prefault(10_000),
-    parked: count('Calls that may wait for input of their clients, per principal.', 1_000_000).prefault(100),
+    parked: count(
+      'Calls that may wait for input of their clients, per principal; anonymous clients count per session or address.',
+      1_000_000,
+    ).prefault(100),
+    parkedTotal: count('Calls that may wait for input of their clients, over all.', 1_000_000).prefault(2000),
     parkTime: duration('How long a call waits for input of its client.', 1).prefault('10m'),
     streams: count('Open subscriptions and legacy streams per principal.', 1_000_000).prefault(100),
+    streamAge: duration(
+      'How long a subscription or legacy stream lasts before it is ended in good order, so that one whose client vanished is not kept for ever.',
+      1,
+    ).prefault('24h'),
+    stall: duration(
+      'How long a client may leave unread what was written to it before its connection is closed.',
+      1,
+    ).prefault('1m'),
+    silence: duration(
+      'How long an event stream of a backend may be silent, comments included, before it is opened again.',
+      1,
+    ).prefault('15m'),
   },
   'What one peer can make the gateway do at most.',
 )

@@ -40,6 +40,19 @@ export interface Downstream {
   readonly transport: 'http' | 'stdio'
   /** The legacy session of the client, if it has one. */
   readonly session: string | undefined
+  /** The network that the client calls from; undefined on a pipe and on loopback, where all have the same. */
+  readonly network?: string | undefined
+}
+
+/**
+ * Whose a call is when places are shared out: the principal's, or, where nobody says who they are, those of the network
+ * that it comes from, else of its session. One of many sessions of one stranger is not another stranger.
+ */
+export function holderOf({ principal, downstream }: Pick<Call, 'principal' | 'downstream'>): string {
+  if (!principal.anonymous) return principal.id
+  const { network, session } = downstream
+  if (network !== undefined) return `${principal.id} of ${network}`
+  return session === undefined ? principal.id : `${principal.id} in ${session}`
 }
 
 /** Which face of the gateway was addressed: all backends together, or one with its own names. */

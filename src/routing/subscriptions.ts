@@ -2,7 +2,7 @@ import type { Backend, BackendSubscription } from '../backend/backend.ts'
 import { EVERYBODY } from '../backend/subscriptions.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
-import type { Call, Notifications, Permitted, Reply } from '../pipeline/call.ts'
+import { type Call, type Notifications, type Permitted, type Reply, holderOf } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import { buildResult } from '../protocol/build.ts'
@@ -72,12 +72,11 @@ export function createFanIn(ports: FanInPorts): FanIn {
   }
 }
 
-/** Counts the open subscriptions of each principal. Anonymous clients with a session are told apart by it. */
+/** Counts the open subscriptions of each holder. */
 function createAdmission(limit: number): (call: Call) => () => void {
   const counts = new Map<string, number>()
-  return ({ principal, downstream }) => {
-    const session = principal.anonymous ? (downstream.session ?? '') : ''
-    const key = `${principal.id} ${session}`
+  return (call) => {
+    const key = holderOf(call)
     const count = counts.get(key) ?? 0
     if (count >= limit) {
       const message = `There are ${limit} open subscriptions already`

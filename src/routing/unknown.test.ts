@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { unknownName } from './unknown.ts'
 
 const messageFor = (name: string, known: readonly string[]): string =>
-  unknownName({ kind: 'tools', name, scope: { kind: 'aggregate' } }, { kind: 'unknown', known, away: [] }).message
+  unknownName({ kind: 'tools', name, scope: { kind: 'aggregate' } }, { kind: 'unknown', known, away: [] })
+    .message
 
 test('a wrong name is compared with so many names only, and so many are suggested', () => {
   const many = Array.from({ length: 3000 }, (_, index) => `unlike_${index}`)

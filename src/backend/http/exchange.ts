@@ -11,6 +11,8 @@ export interface HttpRequestOptions {
   readonly method: 'POST' | 'GET' | 'DELETE'
   readonly headers: string[]
   readonly body?: string
+  /** Milliseconds of silence in the answer after which it is taken for lost; default for ever. */
+  readonly bodyTimeout?: number
   /** Path and query where they are not those of the backend's URL. */
   readonly path?: string
 }

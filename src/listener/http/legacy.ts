@@ -7,6 +7,7 @@ import { BATCH_VERSION, carryOutBatch, readBatch } from '../legacy/batch.ts'
 import type { Outlet } from '../legacy/rounds.ts'
 import { type LegacySession, openSession } from '../legacy/session.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { networkOf } from './address.ts'
 import { headerReader } from './headers.ts'
 import type { Post } from './modern.ts'
 import { writeJson } from './responder.ts'
@@ -125,6 +126,7 @@ class SessionHttp implements LegacyHttp {
       principal: post.principal,
       route: post.route,
       transport: 'http' as const,
+      network: networkOf(post.request.socket),
       push: (text: string) => streams.push(text),
     }
     const { session, replyText } = await openSession(message, opening, this.#ports)

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { GatewayError } from '../../errors.ts'
 import { toRefusal } from '../../filters/rescue.ts'
 import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
@@ -8,6 +9,7 @@ import type { NotificationMessage, RequestMessage } from '../../protocol/message
 import { MODERN_VERSION } from '../../protocol/versions.ts'
 import { type ModernWriter, modernWriter, statusOf } from '../modern-reply.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { networkOf } from './address.ts'
 import { type Acceptable, createResponder } from './responder.ts'
 import { headerReader, paramHeadersOf } from './headers.ts'
 
@@ -73,13 +75,26 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
   }
 }
 
-/** Nearly every modern client: made once, not for every call. */
+/** Nearly every modern client on loopback. */
 const LATEST: Downstream = { era: 'modern', version: MODERN_VERSION, transport: 'http', session: undefined }
+
+/** Made once for every connection, not for every call. */
+const clients = new WeakMap<Socket, Downstream>()
+
+function clientOn(socket: Socket): Downstream {
+  const known = clients.get(socket)
+  if (known !== undefined) return known
+  const network = networkOf(socket)
+  const client = network === undefined ? LATEST : { ...LATEST, network }
+  clients.set(socket, client)
+  return client
+}
 
 function downstreamOf(message: RequestMessage, request: IncomingMessage): Downstream | GatewayError {
   try {
     const version = checkModernRequest(message, headerReader(request))
-    return version === LATEST.version ? LATEST : { ...LATEST, version }
+    const client = clientOn(request.socket)
+    return version === client.version ? client : { ...client, version }
   } catch (error) {
     if (error instanceof GatewayError) return error
     throw error

@@ -31,6 +31,8 @@ export interface SessionOwner {
   readonly principal: Principal
   readonly route: Route
   readonly transport: 'http' | 'stdio'
+  /** As {@link Downstream.network}. */
+  readonly network?: string | undefined
 }
 
 /** What opens a session. */
@@ -139,7 +141,8 @@ class ClientSession implements LegacySession {
     this.owner = opening
     this.version = version
     this.#ports = ports
-    this.#downstream = { era: 'legacy', version, transport: opening.transport, session: opening.id }
+    const { id: session, transport, network } = opening
+    this.#downstream = { era: 'legacy', version, transport, session, network }
     this.#capabilities = capabilities
     this.#memory = { version, wrapped: new Set() }
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
