@@ -1,3 +1,4 @@
+import type { Clock } from '../pipeline/clock.ts'
 import { valueOf } from '../protocol/json.ts'
 import { type ErrorMessage, type ResultMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
@@ -44,6 +45,33 @@ export async function probeEra(
     throw error
   })
   return 'era' in answer ? answer : judge(answer.message)
+}
+
+/** A stdio server that does not answer the probe in this time is taken for a legacy one, in milliseconds. */
+const STDIO_PROBE_TIMEOUT = 5000
+
+/**
+ * As {@link probeEra}; on a pipe silence means legacy too.
+ *
+ * @throws ChannelError, or the reason of the signal
+ */
+export async function findEra(
+  channel: Channel,
+  ports: SpeakerPorts,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<ProbeVerdict> {
+  if (channel.transport === 'http') return probeEra(channel, ports, signal)
+  const silence = new AbortController()
+  const reason = new ChannelError({ kind: 'protocol', reason: 'server/discover was not answered' })
+  const cancel = clock.after(STDIO_PROBE_TIMEOUT, () => silence.abort(reason))
+  try {
+    return await probeEra(channel, ports, AbortSignal.any([signal, silence.signal]))
+  } catch (error) {
+    if (error !== reason) throw error
+    return { era: 'legacy', reason: reason.message }
+  } finally {
+    cancel()
+  }
 }
 
 function judge(message: ResultMessage | ErrorMessage): ProbeVerdict {
