@@ -1,4 +1,5 @@
 import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../config/types.ts'
+import type { NotificationMessage } from '../protocol/message.ts'
 import { fetchList } from './list.ts'
 import type { Backend, BackendStatus } from './backend.ts'
 import type { ChannelEvents } from './channel.ts'
@@ -24,7 +25,8 @@ interface Transport {
 export function createBackend(config: BackendConfig, ports: BackendPorts): Backend {
   const transport = config.transport === 'http' ? overHttp(config, ports) : overStdio(config, ports)
   const { link } = transport
-  const calls = createLegacyCalls(config, transport.connect, ports)
+  const onChange = (notification: NotificationMessage): void => link.onMessage(notification)
+  const calls = createLegacyCalls(config, transport.connect, { ...ports, onChange })
   const listLimits = { maxEntries: ports.limits.listEntries, maxSize: ports.limits.reply }
   return {
     name: config.name,

@@ -146,7 +146,8 @@ class SessionSpeaker implements LegacySpeaker {
       }
     }
     const onRequest = (asked: RequestMessage): void => {
-      if (!this.#pong(asked)) events.onRequest(asked)
+      if (this.#pong(asked) || this.#ports.client?.takesForTask(asked) === true) return
+      events.onRequest(asked)
     }
     const text = splice(message.text, legacyEdits(request, id, clientToken))
     const patient = events.isPatient === true
@@ -200,7 +201,8 @@ class SessionSpeaker implements LegacySpeaker {
   onMessage(message: NotificationMessage): undefined {
     this.#ports.onChange(message)
     const { client } = this.#ports
-    if (message.method === 'notifications/cancelled') client?.onNotification(message)
+    if (message.method === 'notifications/cancelled' || message.method === 'notifications/tasks/status')
+      client?.onNotification(message)
     // On a channel without streams nothing says to which call a log message belongs: it is told to the latest one
     // that asked for any, and to nobody where the session is not one client's alone.
     if (message.method === 'notifications/message' && client?.exclusive === true)
@@ -208,8 +210,8 @@ class SessionSpeaker implements LegacySpeaker {
   }
 
   onStray(request: RequestMessage): void {
-    if (this.#pong(request)) return
     const { client } = this.#ports
+    if (this.#pong(request) || client?.takesForTask(request) === true) return
     if (client === undefined) this.refuse(request)
     else client.onRequest(request)
   }

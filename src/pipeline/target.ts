@@ -9,6 +9,8 @@ export interface OneTarget {
   readonly name: string | undefined
   /** The parameters of the tool that are mirrored in headers. */
   readonly paramHeaders: readonly ParamHeader[]
+  /** Whether the tool has to or may be called as an experimental task (2025-11-25, basic/utilities/tasks); undefined: it must not. */
+  readonly taskSupport?: 'required' | 'optional' | undefined
 }
 
 /** Looking for a resource that nobody lists: asked one after the other. */

@@ -10,10 +10,11 @@ import {
   type ResultMessage,
   edited,
 } from '../protocol/message.ts'
+import { isTaskMethod } from '../protocol/methods.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from './catalog.ts'
 import { uiNodesOf, uriEdits } from './entry.ts'
-import { type TaskIds, isTaskMethod } from './tasks.ts'
+import type { TaskIds } from './tasks.ts'
 import type { UriSpace } from './uris.ts'
 
 /** What replies are translated with. */

@@ -5,12 +5,13 @@ import type { Clock } from '../pipeline/clock.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import { type RawMembers, buildResult } from '../protocol/build.ts'
 import { member, stringOf } from '../protocol/json.ts'
-import { META } from '../protocol/meta.ts'
+import { META, TASKS } from '../protocol/meta.ts'
 import { LIST_METHODS, type ListMethod } from '../protocol/methods.ts'
 import { CHANGING_LISTS, type SubscriptionFilter, offeredOf } from '../protocol/subscription.ts'
 import { MODERN_VERSIONS } from '../protocol/versions.ts'
 import type { Sealer } from '../seal/seal.ts'
 import type { AwayBackend, Catalog, Snapshot } from './catalog.ts'
+import { withExecution } from './entry.ts'
 import { ownExtensions, unionOfExtensions } from './extensions.ts'
 import type { Search } from './search.ts'
 import type { ExposedEntry } from './view.ts'
@@ -69,7 +70,10 @@ async function list(ports: MergePorts, call: Permitted, method: ListMethod): Pro
   const more = next < snapshot.view.entries.length
   return buildResult({
     resultType: '"complete"',
-    [kind]: listText(entries),
+    [kind]:
+      call.downstream.era === 'legacy' && kind === 'tools'
+        ? legacyToolsText(ports, entries)
+        : listText(entries),
     ...(more ? { nextCursor: JSON.stringify(ports.sealer.seal([snapshot.view.digest, next], context)) } : {}),
     ttlMs: String(snapshot.ttlMs),
     cacheScope: JSON.stringify(snapshot.cacheScope),
@@ -86,6 +90,24 @@ function listText(entries: readonly ExposedEntry[]): string {
   const text = `[${entries.map((entry) => entry.text).join(',')}]`
   joined.set(entries, text)
   return text
+}
+
+/** Legacy clients are told which tools can be tasks; with the extension that is every tool of a backend, as it likes. */
+function legacyToolsText(ports: MergePorts, entries: readonly ExposedEntry[]): string {
+  const extended = new Set([...ports.backends.values()].filter(offersTasks).map((backend) => backend.name))
+  const executionOf = ({ backend, execution }: ExposedEntry['entry']): string | undefined =>
+    execution ?? (extended.has(backend) ? '{"taskSupport":"optional"}' : undefined)
+  if (entries.every(({ entry }) => executionOf(entry) === undefined)) return listText(entries)
+  const texts = entries.map(({ entry, text }) => {
+    const execution = executionOf(entry)
+    return execution === undefined ? text : withExecution(text, execution)
+  })
+  return `[${texts.join(',')}]`
+}
+
+function offersTasks(backend: Backend): boolean {
+  const { identity } = backend.status()
+  return identity?.era === 'modern' && Object.hasOwn(ownExtensions(identity), TASKS)
 }
 
 function offsetOf(opened: unknown, snapshot: Snapshot, method: ListMethod): number {
@@ -163,7 +185,7 @@ function reasonOf(ports: MergePorts, backend: string): string {
 /** The features that the gateway relays, as the union of what the backends offer; the aggregate always has tools. */
 function capabilitiesOf(
   found: readonly Found[],
-  { route, downstream }: Pick<Permitted, 'route' | 'downstream'>,
+  { route }: Pick<Permitted, 'route'>,
 ): Readonly<Record<string, object>> {
   const aggregate = route.kind === 'aggregate'
   const offered = new Set(found.flatMap(({ identity }) => Object.keys(identity?.capabilities ?? {})))
@@ -177,7 +199,7 @@ function capabilitiesOf(
     ({ identity }) => offeredOf(ANY_RESOURCE, identity?.capabilities ?? {}).resources.length > 0,
   )
   if (followable) capabilities['resources'] = { ...capabilities['resources'], subscribe: true }
-  const all = found.map(({ identity }) => ownExtensions(identity, downstream.era === 'legacy'))
+  const all = found.map(({ identity }) => ownExtensions(identity))
   const extensions = aggregate ? unionOfExtensions(all) : (all[0] ?? {})
   if (Object.keys(extensions).length > 0) capabilities['extensions'] = extensions
   return capabilities

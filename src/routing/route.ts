@@ -4,12 +4,13 @@ import type { Call, Routed } from '../pipeline/call.ts'
 import type { Stage } from '../pipeline/handler.ts'
 import type { OneTarget, Target } from '../pipeline/target.ts'
 import { member, stringOf, valueOf } from '../protocol/json.ts'
-import { type ListKind, isListMethod, nameParamOf } from '../protocol/methods.ts'
+import { type ListKind, isListMethod, isTaskMethod, nameParamOf } from '../protocol/methods.ts'
 import { checkParamHeaders } from '../protocol/param-headers.ts'
 import { referenceOf } from '../protocol/subject.ts'
 import type { Catalog } from './catalog.ts'
+import { taskSupportOf } from './entry.ts'
 import { isExtensionCall } from './extensions.ts'
-import { type TaskIds, isTaskMethod, taskTarget } from './tasks.ts'
+import { type TaskIds, taskTarget } from './tasks.ts'
 import { listed, printable, unknownName } from './unknown.ts'
 import type { ExposedEntry } from './view.ts'
 
@@ -60,8 +61,7 @@ class Router {
     if (isListMethod(method)) return { kind: 'many', operation: { kind: 'list', method }, backends }
     if (method === 'subscriptions/listen') return { kind: 'many', operation: { kind: 'listen' }, backends }
     if (method === 'completion/complete') return this.#completion(call)
-    // Tasks of legacy clients are another thing, which no gateway can tell from the modern one.
-    if (isTaskMethod(method) && call.downstream.era === 'modern') return taskTarget(this.#taskIds, call)
+    if (isTaskMethod(method)) return taskTarget(this.#taskIds, call)
     if (call.route.kind === 'backend' && this.#belongsToExtension(call, call.route.backend))
       return direct(call.route.backend, undefined)
     throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${printable(method)}`)
@@ -163,8 +163,9 @@ function nameOf(call: Call): string {
 }
 
 function checked(call: Call, shown: ExposedEntry): OneTarget {
-  const { backend, key, paramHeaders } = shown.entry
-  const target: OneTarget = { kind: 'one', backend, name: key, paramHeaders }
+  const { backend, key, paramHeaders, execution } = shown.entry
+  const plain: OneTarget = { kind: 'one', backend, name: key, paramHeaders }
+  const target = execution === undefined ? plain : { ...plain, taskSupport: taskSupportOf(shown.entry) }
   checkHeaders(call, target)
   return target
 }

@@ -241,8 +241,7 @@ class ClientSubscription {
     })
     const parts = [...Map.groupBy(opened, ({ name }) => name)].flatMap(([name, tasks]): readonly Part[] => {
       const backend = this.#ports.backends.get(name)
-      // A legacy server may have tasks, but not these.
-      if (backend === undefined || backend.status().identity?.era === 'legacy') return []
+      if (backend === undefined) return []
       const subscription = backend.subscribe(
         { lists: [], resources: [], tasks: [...new Set(tasks.map(({ own }) => own))] },
         {

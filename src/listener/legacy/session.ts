@@ -17,13 +17,21 @@ import {
   errorText,
   parseMessage,
 } from '../../protocol/message.ts'
+import { declaringTasks } from '../../protocol/tasks.ts'
 import { negotiateLegacyVersion } from '../../protocol/versions.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { type ClientCapabilities, readCapabilities } from './capabilities.ts'
 import { type ClientRequests, createClientRequests } from './client-requests.ts'
 import { type ShapeMemory, legacyErrorText } from './project.ts'
-import { InputFailure, type Outlet, withInput } from './rounds.ts'
-import { type SessionFacts, legacyReplyText, toModernRequest } from './translate.ts'
+import { type AskingPorts, InputFailure, type Outlet, answersTo, withInput } from './rounds.ts'
+import {
+  type SessionTasks,
+  createSessionTasks,
+  isTaskRequest,
+  taskWishOf,
+  withExperimentalTasks,
+} from './tasks.ts'
+import { type Answered, type SessionFacts, legacyReplyText, toModernRequest } from './translate.ts'
 import { type Watch, createWatch } from './watch.ts'
 
 /** Who opened a session, and where. */
@@ -103,7 +111,7 @@ export async function openSession(
 }
 
 interface Discovered {
-  readonly capabilities: object
+  readonly capabilities: Readonly<Record<string, unknown>>
   readonly instructions: string | undefined
 }
 
@@ -133,6 +141,9 @@ class ClientSession implements LegacySession {
   /** Calls in flight, by raw id. */
   readonly #calls = new Map<string, AbortController>()
   readonly #memory: ShapeMemory
+  readonly #tasks: SessionTasks
+  /** Whether the client can make calls tasks, as it was told. */
+  #hasTasks = false
   #facts: SessionFacts
 
   constructor(opening: SessionOpening, ports: ListenerPorts, negotiated: Negotiated) {
@@ -142,9 +153,11 @@ class ClientSession implements LegacySession {
     this.version = version
     this.#ports = ports
     const { id: session, transport, network } = opening
-    this.#downstream = { era: 'legacy', version, transport, session, network }
+    const known = { era: 'legacy', version, transport, session } as const
+    this.#downstream = network === undefined ? known : { ...known, network }
     this.#capabilities = capabilities
     this.#memory = { version, wrapped: new Set() }
+    this.#tasks = createSessionTasks(ports.clock)
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
     this.#watch = createWatch({
       answer: (message, signal, out) => this.#answer(message, signal, out),
@@ -197,7 +210,12 @@ class ClientSession implements LegacySession {
     const discover = parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"server/discover"}`)
     if (discover.kind !== 'request') throw new TypeError('Not a request')
     const outcome = await this.#answer(discover, new AbortController().signal, noNotifications)
-    if (outcome.kind === 'result') return readDiscovered(valueOf(outcome.text, outcome.result))
+    if (outcome.kind === 'result') {
+      const { capabilities, instructions } = readDiscovered(valueOf(outcome.text, outcome.result))
+      const shown = withExperimentalTasks(capabilities, this.version)
+      this.#hasTasks = Object.hasOwn(shown, 'tasks')
+      return { capabilities: shown, instructions }
+    }
     const message = outcome.kind === 'refusal' ? outcome.error.message : outcome.message
     const isUnknown = outcome.kind === 'refusal' && outcome.status === 404
     throw new GatewayError(isUnknown ? 'UNKNOWN_BACKEND' : 'INTERNAL', message)
@@ -218,6 +236,15 @@ class ClientSession implements LegacySession {
       case 'subscriptions/listen':
         // The stream of such a call would never end, and the session has its own.
         throw new GatewayError('METHOD_NOT_FOUND', 'Method not found: subscriptions/listen')
+      case 'tasks/get':
+      case 'tasks/result':
+      case 'tasks/cancel':
+        if (this.#hasTasks) return undefined
+        throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${message.method}`)
+      case 'tasks/list':
+      case 'tasks/update':
+        // Nobody could say whose the tasks in a list are, and the other belongs to the modern era.
+        throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${message.method}`)
       case 'initialize':
         throw new GatewayError('INVALID_REQUEST', 'The session is initialized already')
       default:
@@ -255,39 +282,61 @@ class ClientSession implements LegacySession {
     this.#calls.set(id, controller)
     try {
       const { signal } = controller
-      const ports = {
-        send: (next: RequestMessage) => this.#answer(next, signal, out),
-        requests: this.#requests,
-        capabilities: this.#capabilities,
-        version: this.version,
-        aggregate: this.owner.route.kind === 'aggregate',
-        clock: this.#ports.clock,
-        parkTime: this.#ports.settings.limits.parkTime,
-        signal,
-      }
-      const outcome = await withInput(message, ports, out)
-      if (outcome.kind === 'refusal') {
-        const { code, message: reason } = outcome.error
-        return legacyErrorText(
-          message.method,
-          { code, message: reason, raw: JSON.stringify(outcome.error) },
-          id,
-        )
-      }
-      return legacyReplyText(outcome, {
-        method: message.method,
-        subject: subjectOf(message),
-        id,
-        memory: this.#memory,
-      })
+      if (this.#hasTasks && isTaskRequest(message.method))
+        return await this.#carryOutTask(message, out, signal)
+      const wish = this.#hasTasks ? taskWishOf(message) : undefined
+      const send = (next: RequestMessage): Promise<Outcome> =>
+        this.#answer(next, signal, out, wish === undefined ? this.#facts : withTasks(this.#facts))
+      const outcome = await withInput(message, { ...this.#asking(signal), send }, out)
+      const subject = subjectOf(message)
+      if (wish === undefined) return this.#replyText(outcome, { method: message.method, subject, id })
+      // Its result is shaped when it is asked for.
+      const created = this.#tasks.created(outcome, { subject, ttl: wish.ttl })
+      return this.#replyText(created, { method: created === outcome ? message.method : '', subject, id })
     } finally {
       this.#calls.delete(id)
     }
   }
 
-  #answer(message: RequestMessage, signal: AbortSignal, out: Notifications): Promise<Outcome> {
+  async #carryOutTask(message: RequestMessage, out: Outlet, signal: AbortSignal): Promise<string> {
+    const id = rawOf(message.text, message.id)
+    const answer = await this.#tasks.answer(message, {
+      send: (next) => this.#answer(next, signal, out, withTasks(this.#facts)),
+      ask: (requests, taskId) => answersTo(requests, { ...this.#asking(signal), taskId }, out),
+      signal,
+    })
+    if (answer.kind === 'outcome')
+      return this.#replyText(answer.outcome, { method: message.method, subject: undefined, id })
+    return this.#replyText(answer.outcome, { method: 'tools/call', subject: answer.subject, id })
+  }
+
+  #asking(signal: AbortSignal): AskingPorts {
+    return {
+      requests: this.#requests,
+      capabilities: this.#capabilities,
+      version: this.version,
+      aggregate: this.owner.route.kind === 'aggregate',
+      clock: this.#ports.clock,
+      parkTime: this.#ports.settings.limits.parkTime,
+      signal,
+    }
+  }
+
+  #replyText(outcome: Outcome, answered: Omit<Answered, 'memory'>): string {
+    if (outcome.kind !== 'refusal') return legacyReplyText(outcome, { ...answered, memory: this.#memory })
+    const { error } = outcome
+    const raw = JSON.stringify(error)
+    return legacyErrorText(answered.method, { code: error.code, message: error.message, raw }, answered.id)
+  }
+
+  #answer(
+    message: RequestMessage,
+    signal: AbortSignal,
+    out: Notifications,
+    facts = this.#facts,
+  ): Promise<Outcome> {
     const call: Call = {
-      message: toModernRequest(message, this.#facts),
+      message: toModernRequest(message, facts),
       method: message.method,
       route: this.owner.route,
       principal: this.owner.principal,
@@ -308,13 +357,20 @@ class ClientSession implements LegacySession {
   }
 }
 
+function withTasks(facts: SessionFacts): SessionFacts {
+  return { ...facts, capabilities: declaringTasks(facts.capabilities) }
+}
+
 function readDiscovered(value: unknown): Discovered {
   const { capabilities, instructions } = value as {
     readonly capabilities?: unknown
     readonly instructions?: unknown
   }
   return {
-    capabilities: typeof capabilities === 'object' && capabilities !== null ? capabilities : {},
+    capabilities:
+      typeof capabilities === 'object' && capabilities !== null
+        ? (capabilities as Readonly<Record<string, unknown>>)
+        : {},
     instructions: typeof instructions === 'string' ? instructions : undefined,
   }
 }
