@@ -8,6 +8,7 @@ import {
   type Route,
   noNotifications,
 } from '../../pipeline/call.ts'
+import { withMeta } from '../../protocol/edit.ts'
 import { member, rawOf, scanJson, stringOf, valueOf } from '../../protocol/json.ts'
 import {
   type ErrorMessage,
@@ -17,9 +18,11 @@ import {
   errorText,
   parseMessage,
 } from '../../protocol/message.ts'
+import { META } from '../../protocol/meta.ts'
 import { declaringTasks } from '../../protocol/tasks.ts'
 import { negotiateLegacyVersion } from '../../protocol/versions.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { emptyResult, failedInput, resourceNotFound } from './answers.ts'
 import { type ClientCapabilities, readCapabilities } from './capabilities.ts'
 import { type ClientRequests, createClientRequests } from './client-requests.ts'
 import { type ShapeMemory, legacyErrorText } from './project.ts'
@@ -160,8 +163,10 @@ class ClientSession implements LegacySession {
     this.#tasks = createSessionTasks(ports.clock)
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
     this.#watch = createWatch({
-      answer: (message, signal, out) => this.#answer(message, signal, out),
+      answer: (message, signal, out) =>
+        this.#answer(message, signal, out, this.#hasTasks ? withTasks(this.#facts) : this.#facts),
       push: opening.push,
+      task: (params) => this.#tasks.told(withMeta(params, META.subscriptionId, undefined)),
       clock: ports.clock,
     })
   }
@@ -261,14 +266,8 @@ class ClientSession implements LegacySession {
         throw new GatewayError('METHOD_NOT_FOUND', 'Method not found: resources/subscribe')
       case 'too-many':
         throw new GatewayError('TOO_MANY', 'The session subscribes to too many resources')
-      case 'refused': {
-        const error = {
-          code: RESOURCE_NOT_FOUND,
-          message: 'Nothing is told about this resource',
-          data: { uri },
-        }
-        return errorText(rawOf(message.text, message.id), error)
-      }
+      case 'refused':
+        return resourceNotFound(message, uri)
     }
   }
 
@@ -291,8 +290,10 @@ class ClientSession implements LegacySession {
       const subject = subjectOf(message)
       if (wish === undefined) return this.#replyText(outcome, { method: message.method, subject, id })
       // Its result is shaped when it is asked for.
-      const created = this.#tasks.created(outcome, { subject, ttl: wish.ttl })
-      return this.#replyText(created, { method: created === outcome ? message.method : '', subject, id })
+      if (outcome.kind !== 'result') return this.#replyText(outcome, { method: message.method, subject, id })
+      const { reply, taskId } = this.#tasks.created(outcome, { subject, ttl: wish.ttl })
+      if (taskId !== undefined) this.#watch.followTask(taskId)
+      return this.#replyText(reply, { method: '', subject, id })
     } finally {
       this.#calls.delete(id)
     }
@@ -375,9 +376,6 @@ function readDiscovered(value: unknown): Discovered {
   }
 }
 
-/** 2025-11-25, server/resources "Error Handling". */
-const RESOURCE_NOT_FOUND = -32002
-
 function uriOf(message: RequestMessage): string {
   const uri = stringOf(message.text, member(message.params, 'uri'))
   if (uri === undefined)
@@ -388,21 +386,4 @@ function uriOf(message: RequestMessage): string {
 /** The tool that is called, if one is. */
 function subjectOf(message: RequestMessage): string | undefined {
   return message.method === 'tools/call' ? stringOf(message.text, member(message.params, 'name')) : undefined
-}
-
-/** A tool that cannot be used is a tool error, which a model can read; anything else fails with the client's own words. */
-function failedInput(message: RequestMessage, failure: InputFailure): string {
-  const id = rawOf(message.text, message.id)
-  if (message.method === 'tools/call') {
-    const result = { content: [{ type: 'text', text: failure.message }], isError: true }
-    return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`
-  }
-  const error = failure.clientError ?? JSON.stringify({ code: INTERNAL_ERROR, message: failure.message })
-  return `{"jsonrpc":"2.0","id":${id},"error":${error}}`
-}
-
-const INTERNAL_ERROR = -32603
-
-function emptyResult(message: RequestMessage): string {
-  return `{"jsonrpc":"2.0","id":${rawOf(message.text, message.id)},"result":{}}`
 }

@@ -37,11 +37,18 @@ export type TaskOutcome =
  */
 export interface SessionTasks {
   /** What the client is told of a call that it wanted to be a task: one that a server finished at once is kept here. */
-  created(outcome: Outcome, call: CreatingCall): Outcome
+  created(outcome: ResultMessage, call: CreatingCall): CreatedTask
   /** Answers `tasks/get`, `tasks/result` or `tasks/cancel`. @throws GatewayError INVALID_PARAMS, or what asking throws */
   answer(message: RequestMessage, asking: TaskAsking): Promise<TaskOutcome>
   /** The raw status as the client knows it, from that of `notifications/tasks`. */
   told(task: string): string
+}
+
+/** What the client is told of a call that it wanted to be a task. */
+export interface CreatedTask {
+  readonly reply: ResultMessage
+  /** The id where the server goes on with it. */
+  readonly taskId: string | undefined
 }
 
 /** A call that is to become a task. */
@@ -125,14 +132,14 @@ class Tasks implements SessionTasks {
     this.#clock = clock
   }
 
-  created(outcome: Outcome, { subject, ttl }: CreatingCall): Outcome {
-    if (outcome.kind !== 'result') return outcome
+  created(outcome: ResultMessage, { subject, ttl }: CreatingCall): CreatedTask {
     const raw = rawOf(outcome.text, outcome.result)
     const isTask = stringOf(outcome.text, member(outcome.result, 'resultType')) === 'task'
-    if (!isTask) return wrapped(this.#finish(outcome, { subject, ttl }), undefined)
-    const id = stringOf(outcome.text, member(outcome.result, 'taskId')) ?? ''
-    if (subject !== undefined) remember(this.#subjects, id, subject)
-    return wrapped(toLegacyTask(raw, { _meta: undefined }), rawMember(raw, '_meta'))
+    if (!isTask)
+      return { reply: wrapped(this.#finish(outcome, { subject, ttl }), undefined), taskId: undefined }
+    const taskId = stringOf(outcome.text, member(outcome.result, 'taskId')) ?? ''
+    if (subject !== undefined) remember(this.#subjects, taskId, subject)
+    return { reply: wrapped(toLegacyTask(raw, { _meta: undefined }), rawMember(raw, '_meta')), taskId }
   }
 
   async answer(message: RequestMessage, asking: TaskAsking): Promise<TaskOutcome> {
