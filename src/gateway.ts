@@ -117,6 +117,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       listDeadline: config.gateway.listDeadline,
       streams: config.gateway.limits.streams,
       queue: config.gateway.limits.queue,
+      age: config.gateway.limits.streamAge,
     }),
     meter: { inFlight: 0, total: 0, refused: 0 },
   }

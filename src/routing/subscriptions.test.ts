@@ -63,6 +63,7 @@ function setUp(over: { readonly streams?: number; readonly queue?: number } = {}
     listDeadline: 2000,
     streams: over.streams ?? 10,
     queue: over.queue ?? 10,
+    age: 86_400_000,
   })
   const open = (filter: object, options: Options = {}) => {
     const { id = '7', route = { kind: 'aggregate' }, meta = '{}' } = options

@@ -36,6 +36,8 @@ export interface FanInPorts {
   readonly streams: number
   /** Notifications that may wait for a client that does not read. */
   readonly queue: number
+  /** Milliseconds after which a subscription of a modern client is ended in good order. */
+  readonly age: number
 }
 
 /** The subscriptions of all clients: each follows several backends. */
@@ -144,6 +146,9 @@ class ClientSubscription {
   readonly #outbox: Outbox
   readonly #overflow = new AbortController()
   readonly #ended = new AbortController()
+  /** Nothing else ends the subscription of a client that vanished; one that is there subscribes again. */
+  readonly #old = new AbortController()
+  readonly #cancelAge: (() => void) | undefined
   #parts: readonly Part[] = []
   readonly #stopNews: () => void
   #acknowledged = false
@@ -160,6 +165,9 @@ class ClientSubscription {
       queue: ports.queue,
       onOverflow: (error) => this.#overflow.abort(error),
     })
+    // Those of legacy clients live as long as the streams and sessions that they are for.
+    if (opening.call.downstream.era === 'modern')
+      this.#cancelAge = ports.clock.after(ports.age, () => this.#old.abort(new Error('old')))
     this.#stopNews = ports.catalog.onNews((backend, list) => {
       if (opening.backends.includes(backend) && opening.filter.lists.includes(list))
         this.#outbox.putList(list)
@@ -169,7 +177,7 @@ class ClientSubscription {
   /** Settles with the result when the gateway ends the subscription. */
   async serve(draining: AbortSignal): Promise<Reply> {
     const { signal } = this.#opening.call
-    const ends = AbortSignal.any([signal, this.#overflow.signal, draining])
+    const ends = AbortSignal.any([signal, this.#overflow.signal, this.#old.signal, draining])
     const owners = await unlessAborted(this.#owners(), ends)
     this.#follow(owners)
     this.#followTasks()
@@ -180,7 +188,7 @@ class ClientSubscription {
       return await unlessAborted(new Promise<never>(() => undefined), ends)
     } catch (error) {
       // Whatever else happened first is no graceful end.
-      if (!draining.aborted || error !== draining.reason) throw error
+      if (error !== this.#old.signal.reason && (!draining.aborted || error !== draining.reason)) throw error
       return buildResult({ resultType: '"complete"', _meta: { [META.subscriptionId]: this.#id } })
     }
   }
@@ -188,6 +196,7 @@ class ClientSubscription {
   close(): void {
     this.#ended.abort(new GatewayError('CANCELLED', 'The subscription ended'))
     this.#stopNews()
+    this.#cancelAge?.()
     this.#outbox.close()
     this.#parts.forEach(({ subscription }) => subscription.close())
   }

@@ -28,7 +28,7 @@ export interface RawSubscription {
 /** A subscription over HTTP by hand: every message as it comes. */
 export async function rawSubscription(
   scope: Scope,
-  house: House,
+  house: Pick<House, 'url'>,
   options: RawSubscriptionOptions,
 ): Promise<RawSubscription> {
   const { filter, id = '"me"', meta = declaring() } = options

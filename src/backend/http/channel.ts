@@ -68,7 +68,7 @@ const DELETE_TIMEOUT = 2000
 export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelPorts): HttpChannel {
   const { url, dispatch, dispatchAside, headersOf, close } = wireTo(config, ports)
   const dispatchEndless: HttpDispatch = (options, handler) =>
-    dispatchAside({ ...options, bodyTimeout: ports.silence }, handler)
+    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
   const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
     if (isEndless === true) return dispatchEndless
     return patient === true ? dispatchAside : dispatch

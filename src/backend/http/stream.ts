@@ -58,7 +58,12 @@ export function readEventStream(request: EventStreamRequest): Promise<void> {
     request.onEvent(event)
   }, request.maxReplyBytes)
   request.dispatch(
-    { method: 'GET', headers: request.headers, bodyTimeout: request.silence },
+    {
+      method: 'GET',
+      headers: request.headers,
+      bodyTimeout: request.silence,
+      headersTimeout: request.silence,
+    },
     {
       onRequestStart(controller) {
         abort = () => controller.abort(new Error('closed'))

@@ -14,6 +14,7 @@ import { type ModernHttp, type Post, modernHttp } from './modern.ts'
 import { originCheck } from './origin.ts'
 import { writeJson } from './responder.ts'
 import { type SseHttp, sseHttp } from './sse.ts'
+import { createStallWatch } from './stall.ts'
 import { createStreamCount } from './stream-count.ts'
 
 /** A bound HTTP listener. */
@@ -36,6 +37,11 @@ const HEADERS_TIMEOUT = 10_000
 /** Milliseconds between two looks at how long headers take; Node's own 30 s would make the timeout three times as long. */
 const CHECK_INTERVAL = 1000
 const KEEP_ALIVE_TIMEOUT = 65_000
+/**
+ * Milliseconds of silence before TCP asks whether the peer is there: ten times, a second apart. Shorter than the pause
+ * between two comments of an event stream, because what is unacknowledged stops the asking for a quarter of an hour.
+ */
+const TCP_KEEP_ALIVE = 10_000
 const MAX_HEADER_BYTES = 32_768
 
 /**
@@ -55,7 +61,12 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     // Bodies have their own timeout; an answer may take as long as its backend may.
     requestTimeout: 0,
     noDelay: true,
+    // A peer that is gone without a word does not acknowledge this: its connection ends, and what it held with it.
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE,
   })
+  const stalls = createStallWatch(ports.clock, ports.settings.limits.stall)
+  server.on('connection', (socket) => stalls.add(socket))
   server.on('request', (request, response) => front.serve(request, response))
   const { host, port } = ports.settings.listen
   await bind(server, host, port)
@@ -71,6 +82,7 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     },
     async close() {
       front.close(new GatewayError('DRAINING', 'The gateway is shutting down'))
+      stalls.close()
       const closed = Promise.withResolvers<void>()
       server.close(() => closed.resolve())
       server.closeAllConnections()
