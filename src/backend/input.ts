@@ -192,20 +192,32 @@ export function invalidState(): GatewayError {
 }
 
 /**
- * −32042 of 2025-11-25 as input requests: one URL elicitation per entry. The code must not reach modern clients.
- * Undefined when the error names no URL.
+ * The URLs that −32042 of 2025-11-25 asks to visit; the code must not reach modern clients. Undefined when it names none.
  */
-export function urlQuestions(error: ErrorMessage): readonly (readonly [string, string])[] | undefined {
+export function visitsOf(error: ErrorMessage): readonly Visit[] | undefined {
   const { data } = valueOf(error.text, error.error) as { readonly data?: unknown }
   const entries: unknown = isRecord(data) ? data['elicitations'] : undefined
   if (!Array.isArray(entries)) return undefined
-  const questions = entries.filter(isRecord).flatMap(({ url, message }, index) => {
-    if (typeof url !== 'string') return []
-    const params = { mode: 'url', message: typeof message === 'string' ? message : error.message, url }
-    const modern = JSON.stringify({ method: 'elicitation/create', params })
-    return [[`elicitation_${index + 1}`, modern] as const]
+  const visits = entries.filter(isRecord).flatMap(({ url, message }) => {
+    return typeof url === 'string'
+      ? [{ url, message: typeof message === 'string' ? message : error.message }]
+      : []
   })
-  return questions.length === 0 ? undefined : questions
+  return visits.length === 0 ? undefined : visits
+}
+
+/** A URL that the user has to visit, and why. */
+export interface Visit {
+  readonly url: string
+  readonly message: string
+}
+
+/** The input requests that send the client to URLs, by key. */
+export function visitQuestions(visits: readonly Visit[]): readonly (readonly [string, string])[] {
+  return visits.map(({ url, message }, index) => {
+    const params = { mode: 'url', message, url }
+    return [`elicitation_${index + 1}`, JSON.stringify({ method: 'elicitation/create', params })]
+  })
 }
 
 /** Whether the client can be sent to a URL. */
@@ -213,11 +225,15 @@ export function canVisit({ capabilities }: Declared): boolean {
   return capabilities.elicitation?.['url'] !== undefined
 }
 
-/** −32021: the call needs a client that can be sent to a URL (2026-07-28, basic/index "Error Codes"). */
-export function missingUrlElicitation(error: ErrorMessage): ErrorMessage {
+/**
+ * −32021: the call needs a client that can be sent to a URL (2026-07-28, basic/index "Error Codes"). The message names
+ * the URLs, so that people can go there by themselves.
+ */
+export function missingUrlElicitation(error: ErrorMessage, visits: readonly Visit[]): ErrorMessage {
   const id = error.id === undefined ? '0' : rawOf(error.text, error.id)
   const data = { requiredCapabilities: { elicitation: { url: {} } } }
-  const text = errorText(id, { code: -32021, message: error.message, data })
+  const urls = visits.map(({ url }) => url).join(' ')
+  const text = errorText(id, { code: -32021, message: `${error.message}: visit ${urls}`, data })
   const message = parseMessage(text)
   if (message.kind !== 'error') throw new TypeError('Not the JSON of an error')
   return message

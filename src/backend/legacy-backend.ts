@@ -16,7 +16,8 @@ import {
   invalidState,
   missingUrlElicitation,
   retryOf,
-  urlQuestions,
+  visitQuestions,
+  visitsOf,
 } from './input.ts'
 import { type CallEvents, type LegacySpeaker, passOn } from './legacy.ts'
 import { toModernReply } from './legacy-form.ts'
@@ -230,11 +231,11 @@ class Calls implements LegacyCalls {
   /** The modern form; −32042 becomes a question, after whose answer the call is sent again. */
   #toModern(request: BackendRequest, reply: Reply): Reply {
     const { method } = request.message
-    const questions = reply.kind === 'error' && reply.code === -32042 ? urlQuestions(reply) : undefined
-    if (questions === undefined || reply.kind !== 'error' || !INPUT_METHODS.has(method))
+    const visits = reply.kind === 'error' && reply.code === -32042 ? visitsOf(reply) : undefined
+    if (visits === undefined || reply.kind !== 'error' || !INPUT_METHODS.has(method))
       return toModernReply(reply, method)
-    if (!canVisit(declaredBy(request.message))) return missingUrlElicitation(reply)
-    return inputRequired(questions, this.#seal(request, { kind: 'again', until: this.#until }))
+    if (!canVisit(declaredBy(request.message))) return missingUrlElicitation(reply, visits)
+    return inputRequired(visitQuestions(visits), this.#seal(request, { kind: 'again', until: this.#until }))
   }
 
   get #until(): number {
