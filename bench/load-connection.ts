@@ -72,13 +72,15 @@ export const createRequest = (url: URL): { readonly bytes: Buffer; readonly setI
 export interface ConnectionEvents {
   /** The id of the next call, or `undefined` to end the connection. */
   readonly nextId: () => number | undefined
+  /** Calls `go` when the next call may leave, with the time from which its latency counts. Default: at once. */
+  readonly turn?: (go: (from: number) => void) => void
   readonly onReply: (id: number, response: Response, latencyMs: number) => void
   readonly onError: (problem: string) => void
   readonly onClosed: () => void
 }
 
 /**
- * One keep-alive connection in a closed loop: the next call goes out when the reply to the last one is complete. It
+ * One keep-alive connection: the next call goes out when the reply to the last one is complete and it is its turn. It
  * is written on a raw socket because a full HTTP client costs more than the proxies that it is to saturate.
  */
 export const runConnection = (url: URL, events: ConnectionEvents): Socket => {
@@ -88,12 +90,18 @@ export const runConnection = (url: URL, events: ConnectionEvents): Socket => {
   let id: number | undefined
   let sentAt = 0
 
-  const sendNext = (): void => {
+  const send = (from: number): void => {
     id = events.nextId()
     if (id === undefined) return void socket.end()
     request.setId(id)
-    sentAt = performance.now()
+    sentAt = from
     socket.write(request.bytes)
+  }
+
+  const sendNext = (): void => {
+    id = undefined
+    if (events.turn === undefined) send(performance.now())
+    else events.turn(send)
   }
 
   const receive = (chunk: Buffer): void => {

@@ -1,11 +1,12 @@
 /**
- * The load generator, a process of its own: it gets an {@link Order} by IPC, keeps a fixed number of calls in flight
- * for that long, and answers with a {@link LoadResult}.
+ * The load generator, a process of its own: it gets an {@link Order} by IPC, sends calls for that long, as many as
+ * can be or at a fixed rate, and answers with a {@link LoadResult}.
  */
 import type { Socket } from 'node:net'
 import { cpuTimeUs } from './cpu.ts'
 import { type Response, runConnection } from './load-connection.ts'
 import { FIRST_ID, replyProblem } from './message.ts'
+import { createPacer } from './pacer.ts'
 import { quantile } from './stats.ts'
 
 /** One window of load. */
@@ -15,8 +16,10 @@ export interface Order {
   readonly pid?: number
   /** Length of the measured window. A lead-in that is not measured comes before it. */
   readonly seconds: number
-  /** Calls in flight, each on its own connection. */
+  /** Calls in flight at most, each on its own connection. */
   readonly connections: number
+  /** Calls per second that are offered; as many as the connections allow if absent. */
+  readonly rate?: number
   /** Whether every reply is parsed and compared in full, not only its status and the bytes of its id. */
   readonly strict: boolean
 }
@@ -53,12 +56,13 @@ const strictProblem = (response: Response, id: number): string | undefined =>
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Calls in a closed loop on many connections; what it has counted is read and reset from outside. */
+/** Calls on many connections; what it has counted is read and reset from outside. */
 const startLoad = (order: Order) => {
   const url = new URL(order.url)
   const problemOf = order.strict ? strictProblem : quickProblem
   const sockets = new Set<Socket>()
   const counted = { latencies: new Array<number>(), errors: 0, firstError: undefined as string | undefined }
+  const pacer = order.rate === undefined ? undefined : createPacer(order.rate)
   let running = true
   let calls = 0
   const onError = (problem: string): void => {
@@ -68,6 +72,7 @@ const startLoad = (order: Order) => {
   const open = (): void => {
     const socket = runConnection(url, {
       nextId: () => (running ? FIRST_ID + (calls++ % OFFERED_IDS) : undefined),
+      ...(pacer === undefined ? {} : { turn: pacer.turn }),
       onReply: (id, response, latencyMs) => {
         const problem = problemOf(response, id)
         if (problem === undefined) counted.latencies.push(latencyMs)
@@ -84,6 +89,7 @@ const startLoad = (order: Order) => {
   for (let opened = 0; opened < order.connections; opened += 1) open()
   const stop = async (): Promise<void> => {
     running = false
+    pacer?.stop()
     const deadline = performance.now() + DRAIN_MS
     while (sockets.size > 0 && performance.now() < deadline) await delay(5)
     for (const socket of sockets) socket.destroy()

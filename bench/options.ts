@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util'
 
 const USAGE =
-  'usage: npm run bench -- small-call [--json] [--check] [--rounds N] [--seconds S] [--connections N] [--only a,b]\n' +
-  '       npm run bench -- memory [--json] [--count N]'
+  'usage: npm run bench -- small-call [--json] [--check] [--rounds N] [--seconds S] [--connections N] [--rate N] [--only a,b]\n' +
+  '       npm run bench -- memory [--json] [--count N]\n' +
+  '       npm run bench -- limits [--json] [--rounds N] [--seconds S] [--rate N]'
 
 /** What the command line asks for. */
 export interface Options {
@@ -14,8 +15,10 @@ export interface Options {
   readonly rounds: number
   /** Length of one window. Default 1.5. */
   readonly seconds: number
-  /** Calls in flight. Default 32. */
+  /** Calls in flight at most. Default 32. */
   readonly connections: number
+  /** Calls per second that every proxy is offered where CPU and latency are measured. Default 4000. */
+  readonly rate: number
   /** Names of the proxies to measure; all of them if absent. */
   readonly only: readonly string[] | undefined
 }
@@ -41,6 +44,7 @@ export const parseOptions = (args: readonly string[]): Options => {
       rounds: { type: 'string', default: '15' },
       seconds: { type: 'string', default: '1.5' },
       connections: { type: 'string', default: '32' },
+      rate: { type: 'string', default: '4000' },
       only: { type: 'string' },
     },
   })
@@ -51,6 +55,7 @@ export const parseOptions = (args: readonly string[]): Options => {
     rounds: positive('rounds', values.rounds, true),
     seconds: positive('seconds', values.seconds, false),
     connections: positive('connections', values.connections, true),
+    rate: positive('rate', values.rate, true),
     only: values.only?.split(','),
   }
 }

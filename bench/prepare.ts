@@ -1,10 +1,10 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { LoadResult } from './load.ts'
 import type { LoadProcess } from './load-process.ts'
 import { CALL_HEADERS, callBody, FIRST_ID, isRecord, replyProblem } from './message.ts'
 import type { Proxy, RunningProxy } from './proxy.ts'
+import type { Window } from './report.ts'
 
 const WARM_UP_SECONDS = 3
 const FIRST_REPLY_MS = 10_000
@@ -13,7 +13,7 @@ const FIRST_REPLY_MS = 10_000
 export interface Measured {
   readonly name: string
   readonly proxy: RunningProxy
-  readonly windows: LoadResult[]
+  readonly windows: Window[]
 }
 
 /** What every proxy is prepared with. */

@@ -45,9 +45,10 @@ describe('a client that vanishes', () => {
     const second = await rawSubscription(t, house, { filter })
     assert.equal(second.answer.status, 503, 'its place is taken still')
     await eventually('the place is free', async () => {
-      const { answer, leave } = await rawSubscription(t, house, { filter })
+      const subscription = await rawSubscription(t, house, { filter })
+      const { answer } = subscription
       if (answer.status !== 200) await answer.text()
-      leave()
+      subscription.leave()
       return answer.status === 200
     })
   })
@@ -105,7 +106,7 @@ describe('a client that vanishes', () => {
       )
       t.after(() => flooding.stop())
       const backend = { settings: { url: flooding.url, timeout: '5m' } }
-      const house = await gateway({ backends: { backend }, gateway: { limits: { stall: '400ms' } } })
+      const house = await gateway({ backends: { backend }, gateway: { limits: { replyTimeout: '400ms' } } })
       t.after(async () => house.close())
       const { relay, url } = await behindRelay(t, house)
       const leaving = new AbortController()

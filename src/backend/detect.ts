@@ -2,7 +2,7 @@ import type { Clock } from '../pipeline/clock.ts'
 import { valueOf } from '../protocol/json.ts'
 import { type ErrorMessage, type ResultMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
-import { LATEST_LEGACY_VERSION, LEGACY_VERSIONS, MODERN_VERSION } from '../protocol/versions.ts'
+import { type Era, LATEST_LEGACY_VERSION, LEGACY_VERSIONS, MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity } from './backend.ts'
 import { type Channel, ChannelError, type Exchange } from './channel.ts'
 import { type LegacySession, type LegacySpeaker, createLegacySpeaker } from './legacy.ts'
@@ -109,6 +109,31 @@ function judgeFailure(error: ChannelError, channel: Channel): ProbeVerdict {
 /** Whether an HTTP status says something about the era: those of authentication, overload and failure do not. */
 export function isEraEvidence(status: number): boolean {
   return status !== 401 && status !== 403 && status !== 429 && status < 500
+}
+
+/**
+ * Whether a failure to connect disproves what was believed about the era: an answer that does not fit it does; silence,
+ * refused connections and overload say nothing about it.
+ */
+export function disprovesVerdict(error: unknown): boolean {
+  if (!(error instanceof ChannelError)) return false
+  const { failure } = error
+  return failure.kind === 'protocol' || (failure.kind === 'status' && isEraEvidence(failure.status))
+}
+
+/** Milliseconds for which a server that was found to be a legacy one is believed to be nothing else. */
+export const LEGACY_FOR: number = 10 * 60_000
+
+/** What was found out about an era, and when, in wall-clock milliseconds. */
+export interface DatedVerdict {
+  readonly era: Era
+  readonly since: number
+}
+
+/** The last verdict, as long as it is believed. A modern one is disproved by any answer. */
+export function believedEra(verdict: DatedVerdict | undefined, clock: Clock): Era | 'auto' {
+  if (verdict === undefined) return 'auto'
+  return verdict.era === 'legacy' && clock.wallTime() - verdict.since >= LEGACY_FOR ? 'auto' : verdict.era
 }
 
 function isModernError(message: ErrorMessage): boolean {

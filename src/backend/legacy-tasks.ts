@@ -15,10 +15,10 @@ import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { type Declared, declaresTasks } from './capabilities.ts'
 import type { CallEvents, LegacySpeaker } from './legacy.ts'
 import { offersTasks } from './legacy-form.ts'
-import { LegacyTask, resultRequest } from './legacy-task.ts'
+import { LegacyTask, type LegacyTaskOptions, resultRequest } from './legacy-task.ts'
 import type { BackendPorts } from './ports.ts'
-import { createQuota } from './quota.ts'
-import { type Lease, useSession } from './sessions.ts'
+import { type Quota, createQuota } from './quota.ts'
+import { type Lease, type OpenSession, useSession } from './sessions.ts'
 
 /** Experimental tasks (2025-11-25, basic/utilities/tasks) that clients of a legacy backend have made and may ask for. */
 export interface LegacyTasks {
@@ -38,6 +38,12 @@ export interface LegacyTasks {
    */
   answer(request: BackendRequest): Promise<Reply>
   close(reason: unknown): void
+}
+
+/** For whom a task is made, and where. */
+export interface Making {
+  readonly declared: Declared
+  readonly lease: Lease
 }
 
 /** What came of a call that was to become a task: the task, in the form of the extension, or the answer of the server. */
@@ -135,70 +141,94 @@ function statusOf(task: string): NotificationMessage {
 
 /** Creates the tasks of one backend. */
 export function createLegacyTasks(ports: LegacyTasksPorts): LegacyTasks {
-  const { clock, limits, backend } = ports
-  const tasks = new Map<string, { readonly task: LegacyTask; readonly forget: (reason: unknown) => void }>()
-  const places = createQuota(limits.parked, limits.parkedTotal)
+  return new KnownTasks(ports)
+}
 
-  const keep = (task: LegacyTask, ms: number, holder: string): void => {
+interface Known {
+  readonly task: LegacyTask
+  forget(reason: unknown): void
+}
+
+class KnownTasks implements LegacyTasks {
+  readonly #ports: LegacyTasksPorts
+  readonly #tasks = new Map<string, Known>()
+  readonly #places: Quota
+
+  constructor(ports: LegacyTasksPorts) {
+    this.#ports = ports
+    this.#places = createQuota(ports.limits.parked, ports.limits.parkedTotal)
+  }
+
+  async create(request: BackendRequest, { declared, lease }: Making): Promise<Created> {
+    const holder = holderOf(request)
+    if (!this.#places.take(holder)) {
+      lease.release()
+      const about = { backend: this.#ports.backend }
+      throw new GatewayError('TOO_MANY', 'Too many tasks of this client are known', about)
+    }
+    let isTask = false
+    try {
+      const reply = await useSession(lease, (session) => this.#sendIn(session, request), request.signal)
+      const made = reply.reply.kind === 'result' ? taskIn(reply.reply) : undefined
+      // The server did not make one, as it may.
+      if (made === undefined) return { isTask, reply: reply.reply }
+      isTask = true
+      const task = this.#taskOf(made, { request, lease, capabilities: declared.capabilities })
+      task.enter(reply.session)
+      reply.session.follow()
+      this.#keep(task, Math.min((made.ttl ?? LONGEST) + GRACE, LONGEST), holder)
+      const text = toModernTask(made.task, { ...made.more, taskId: JSON.stringify(task.id) })
+      return { isTask, reply: resultMessage(text) }
+    } finally {
+      if (!isTask) {
+        this.#places.give(holder)
+        lease.release()
+      }
+    }
+  }
+
+  answer(request: BackendRequest): Promise<Reply> {
+    const known = this.#tasks.get(request.target.name ?? '')
+    if (known === undefined)
+      return Promise.reject(new GatewayError('INVALID_PARAMS', 'Unknown task: it ended, or is too old'))
+    return known.task.answer(request)
+  }
+
+  close(reason: unknown): void {
+    for (const known of this.#tasks.values()) known.forget(reason)
+  }
+
+  async #sendIn(session: OpenSession, request: BackendRequest): Promise<Sent> {
+    const { speaker } = session
+    const reply = await speaker.carry(request, {
+      onNotification: () => undefined,
+      onRequest: (asked) => speaker.refuse(asked),
+    })
+    return { session, reply }
+  }
+
+  #taskOf(made: MadeTask, about: Pick<LegacyTaskOptions, 'request' | 'lease' | 'capabilities'>): LegacyTask {
+    const { clock, onChange } = this.#ports
+    const onStatus = (status: string): void => onChange(statusOf(status))
+    return new LegacyTask({ id: randomUUID(), ownId: made.id, clock, onStatus, ...about })
+  }
+
+  #keep(task: LegacyTask, ms: number, holder: string): void {
+    const { clock, backend } = this.#ports
     const forget = (reason: unknown): void => {
-      if (!tasks.delete(task.id)) return
+      if (!this.#tasks.delete(task.id)) return
       cancel()
-      places.give(holder)
+      this.#places.give(holder)
       task.forget(reason)
     }
-    const cancel = clock.after(ms, () =>
-      forget(new GatewayError('BACKEND_TIMEOUT', 'The task is too old', { backend })),
-    )
-    tasks.set(task.id, { task, forget })
+    const tooOld = new GatewayError('BACKEND_TIMEOUT', 'The task is too old', { backend })
+    const cancel = clock.after(ms, () => forget(tooOld))
+    this.#tasks.set(task.id, { task, forget })
   }
+}
 
-  return {
-    async create(request, { declared, lease }) {
-      const holder = holderOf(request)
-      if (!places.take(holder)) {
-        lease.release()
-        throw new GatewayError('TOO_MANY', 'Too many tasks of this client are known', { backend })
-      }
-      let isKept = false
-      try {
-        return await useSession(
-          lease,
-          async (session) => {
-            const { speaker } = session
-            const reply = await speaker.carry(request, {
-              onNotification: () => undefined,
-              onRequest: (asked) => speaker.refuse(asked),
-            })
-            const made = reply.kind === 'result' ? taskIn(reply) : undefined
-            // The server did not make one, as it may.
-            if (made === undefined) return { isTask: false, reply }
-            const { capabilities } = declared
-            const own = { id: randomUUID(), ownId: made.id, request, lease, capabilities, clock }
-            const task = new LegacyTask({ ...own, onStatus: (status) => ports.onChange(statusOf(status)) })
-            task.enter(session)
-            session.follow()
-            isKept = true
-            keep(task, Math.min((made.ttl ?? LONGEST) + GRACE, LONGEST), holder)
-            const text = toModernTask(made.task, { ...made.more, taskId: JSON.stringify(own.id) })
-            return { isTask: true, reply: resultMessage(text) }
-          },
-          request.signal,
-        )
-      } finally {
-        if (!isKept) {
-          places.give(holder)
-          lease.release()
-        }
-      }
-    },
-    answer(request) {
-      const found = tasks.get(request.target.name ?? '')
-      if (found === undefined)
-        return Promise.reject(new GatewayError('INVALID_PARAMS', 'Unknown task: it ended, or is too old'))
-      return found.task.answer(request)
-    },
-    close(reason) {
-      for (const { forget } of tasks.values()) forget(reason)
-    },
-  }
+/** An answer and the session in which it was given. */
+interface Sent {
+  readonly session: OpenSession
+  readonly reply: Reply
 }

@@ -22,19 +22,25 @@ describe('whose a call is', () => {
     version: '2025-11-25',
     transport: 'http',
     session: 's1',
+    address: undefined,
     ...over,
   })
   const holder = (over: Partial<Downstream>): string =>
     holderOf({ principal: NOBODY, downstream: from(over) })
 
   test('a stranger has one share, however many sessions they open', () => {
-    const one = holder({ network: '192.0.2.1', session: 's1' })
-    assert.equal(holder({ network: '192.0.2.1', session: 's2' }), one)
-    assert.notEqual(holder({ network: '192.0.2.2', session: 's1' }), one)
+    const one = holder({ address: '192.0.2.1', session: 's1' })
+    assert.equal(holder({ address: '192.0.2.1', session: 's2' }), one)
+    assert.notEqual(holder({ address: '192.0.2.2', session: 's1' }), one)
+  })
+
+  test('IPv6 clients have one network each', () => {
+    assert.equal(holder({ address: '2001:db8::1' }), holder({ address: '2001:db8::2' }))
   })
 
   test('where the network says nothing, strangers are told apart by their session', () => {
-    assert.notEqual(holder({ session: 's1' }), holder({ session: 's2' }))
+    for (const address of [undefined, '127.0.0.1', '::1'])
+      assert.notEqual(holder({ address, session: 's1' }), holder({ address, session: 's2' }))
     assert.equal(holder({ session: undefined }), 'anonymous')
   })
 })

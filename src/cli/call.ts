@@ -1,7 +1,8 @@
 import { nearest } from '../config/nearest.ts'
 import type { Message } from '../protocol/message.ts'
 import { buildParamHeaders, readParamHeaders } from '../protocol/param-headers.ts'
-import { parseValue, rawOf, valueOf } from '../protocol/json.ts'
+import { rawOf, valueOf } from '../protocol/json.ts'
+import { parseValue } from '../protocol/value.ts'
 import { encodeArguments } from './arguments.ts'
 import {
   type Client,

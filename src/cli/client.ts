@@ -1,9 +1,10 @@
 import { Agent, request } from 'undici'
 import { encodeHeaderValue } from '../protocol/headers.ts'
-import { type JsonObject, member, parseValue, rawOf, stringOf, valueOf } from '../protocol/json.ts'
+import { type JsonObject, member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
 import { type Message, parseMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
 import { createSseParser } from '../protocol/sse.ts'
+import { parseValue } from '../protocol/value.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import { CliError, type Io } from './io.ts'
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { parseValue } from '../protocol/json.ts'
+import { parseValue } from '../protocol/value.ts'
 import type { Io } from './io.ts'
 import { printable } from './text.ts'
 

@@ -1,24 +1,26 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
-import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
+import { choice, count, duration, leaf, mapping, section, textSchema, words } from './leaves.ts'
+import { limits as callLimits, requestsPerAddress } from './limits-schema.ts'
 import { parseListen } from './listen.ts'
-import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
-import { type Parsed, parseCount, parseDuration, parseSize } from './units.ts'
+import { overload } from './overload-schema.ts'
+import { store } from './store-schema.ts'
+import type {
+  AdminConfig,
+  GatewaySettings,
+  LimitConfig,
+  ListenAddress,
+  LogConfig,
+  StoreConfig,
+} from './types.ts'
+import { type Parsed, parseSize } from './units.ts'
 
 /** What must be written to listen where others can connect: there is no authentication yet. */
 export const NETWORK_CONSENT = 'i-understand-that-anyone-who-connects-can-call-every-tool'
 
-const duration = (description: string, least = 0): z.ZodType<number> =>
-  leaf((found) => parseDuration(found, least), { ...textSchema('^\\d+(ms|s|m|h)$'), description })
-
 const size = (description: string): z.ZodType<number> =>
   leaf(parseSize, { ...textSchema('^\\d+(B|kB|KB|MB|GB|KiB|MiB|GiB)$'), description })
-
-const count = (description: string, most: number): z.ZodType<number> =>
-  leaf((found) => parseCount(found, 1, most), {
-    anyOf: [{ type: 'integer', minimum: 1, maximum: most }, textSchema('^\\d+$')],
-    description,
-  })
 
 const listen = (description: string): z.ZodType<ListenAddress> =>
   leaf(parseListen, { ...textSchema('^.+:\\d+$'), description })
@@ -42,6 +44,15 @@ const hostValue = leaf(
   { ...textSchema('^[^\\s/@#?]+$') },
 )
 
+const network = leaf((found): Parsed<string> => {
+  const [address = '', bits, ...rest] = typeof found === 'string' ? found.split('/') : []
+  const most = isIP(address) === 6 ? 128 : 32
+  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)
+  return typeof found === 'string' && isIP(address) !== 0 && fits && rest.length === 0
+    ? { value: found }
+    : { expected: 'expected an address or network, such as 10.0.0.7 or 10.0.0.0/8' }
+}, textSchema('^[0-9a-fA-F:.]+(/\\d{1,3})?$'))
+
 const limits = section(
   {
     body: size('Largest request body.').prefault('4MiB'),
@@ -63,14 +74,16 @@ const limits = section(
       'How long a subscription or legacy stream lasts before it is ended in good order, so that one whose client vanished is not kept for ever.',
       1,
     ).prefault('24h'),
-    stall: duration(
-      'How long a client may leave unread what was written to it before its connection is closed.',
-      1,
-    ).prefault('1m'),
     silence: duration(
       'How long an event stream of a backend may be silent, comments included, before it is opened again.',
       1,
     ).prefault('15m'),
+    connections: count('Connections of clients at once.', 1_000_000).prefault(10_000),
+    headerTimeout: duration('Time within which the headers of a request must have arrived.', 1).prefault(
+      '10s',
+    ),
+    replyTimeout: duration('Time within which a client must have taken a reply.', 1).prefault('60s'),
+    requestsPerAddress: requestsPerAddress.prefault('off'),
   },
   'What one peer can make the gateway do at most.',
 )
@@ -103,10 +116,24 @@ const gateway = section(
       .array(hostValue)
       .prefault([])
       .meta({ description: 'Further values of Host that are accepted.' }),
+    trustedProxies: z.array(network).prefault([]).meta({
+      description: 'Proxies that are believed when they say for whom they speak, as address or CIDR.',
+    }),
+    forwardedHeader: choice(
+      ['x-forwarded-for', 'forwarded'],
+      'The header in which they say it; they must set or extend it, never pass on what clients send.',
+    ).prefault('x-forwarded-for'),
     stateDir: words(
       'Folder for the admin token and the list of child processes, relative to this file.',
     ).optional(),
     limits,
+    overload,
+    tools: section(
+      {
+        health: z.boolean().prefault(true).meta({ description: 'gateway_health: how every backend is.' }),
+      },
+      'Tools of the gateway itself on /mcp.',
+    ),
   },
   'The gateway itself.',
 )
@@ -139,6 +166,8 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
   backends: z
     .record(backendName, backend)
     .meta({ description: 'The MCP servers behind the gateway, by name.' }),
+  limits: callLimits,
+  store,
   admin,
   log,
 }).meta({ title: 'Toolgate configuration' })
@@ -151,6 +180,8 @@ export interface FileSettings {
     readonly allowUnauthenticatedNetworkAccess?: typeof NETWORK_CONSENT | undefined
   }
   readonly backends: Readonly<Record<string, BackendInput>>
+  readonly limits: readonly LimitConfig[]
+  readonly store: StoreConfig
   readonly admin: AdminConfig | false
   readonly log: LogConfig
 }

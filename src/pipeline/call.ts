@@ -1,5 +1,6 @@
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import type { Era } from '../protocol/versions.ts'
+import { isLoopback, networkOf } from './network.ts'
 import type { Permit } from './permit.ts'
 import type { Target } from './target.ts'
 
@@ -32,7 +33,7 @@ export interface AuthenticatedPrincipal {
 /** The identity behind an exchange. */
 export type Principal = AnonymousPrincipal | AuthenticatedPrincipal
 
-/** The client of a call, as it describes itself; for shaping answers, never for decisions. */
+/** The client of a call, as it describes itself; for shaping answers. Only the address is more than its word. */
 export interface Downstream {
   readonly era: Era
   /** The protocol revision that the client speaks. */
@@ -40,8 +41,8 @@ export interface Downstream {
   readonly transport: 'http' | 'stdio'
   /** The legacy session of the client, if it has one. */
   readonly session: string | undefined
-  /** The network that the client calls from; undefined on a pipe and on loopback, where all have the same. */
-  readonly network?: string | undefined
+  /** Where the client is, as far as trusted proxies say; for a session, where it was opened. Undefined on a pipe. */
+  readonly address: string | undefined
 }
 
 /**
@@ -50,8 +51,9 @@ export interface Downstream {
  */
 export function holderOf({ principal, downstream }: Pick<Call, 'principal' | 'downstream'>): string {
   if (!principal.anonymous) return principal.id
-  const { network, session } = downstream
-  if (network !== undefined) return `${principal.id} of ${network}`
+  const { address, session } = downstream
+  // On this machine all have the same address.
+  if (address !== undefined && !isLoopback(address)) return `${principal.id} of ${networkOf(address)}`
   return session === undefined ? principal.id : `${principal.id} in ${session}`
 }
 

@@ -7,12 +7,12 @@ import {
   JsonSyntaxError,
   member,
   numberOf,
-  parseValue,
   rawOf,
   scanJson,
   stringOf,
   valueOf,
 } from './json.ts'
+import { parseValue } from './value.ts'
 
 // The same cases in every run.
 fc.configureGlobal({ seed: 20260728 })

@@ -384,16 +384,6 @@ export function valueOf(source: string, node: JsonNode): unknown {
   return build(raw, scanJson(raw, { maxDepth: Infinity, detail: Infinity }))
 }
 
-/**
- * The value of a whole JSON text that a peer wrote: as `JSON.parse`, without the fault of it that {@link valueOf}
- * describes.
- *
- * @throws JsonSyntaxError
- */
-export function parseValue(source: string): unknown {
-  return valueOf(source, scanJson(source, { maxDepth: Infinity, detail: 1 }))
-}
-
 function build(source: string, node: JsonNode): unknown {
   if (node.kind === 'array') return node.items?.map((item) => build(source, item))
   if (node.kind !== 'object') return JSON.parse(source.slice(node.start, node.end))

@@ -65,6 +65,7 @@ export function scriptedChannel(script: Script, transport: 'http' | 'stdio' = 'h
       return ended
     },
     openSse: () => fail({ kind: 'status', status: 405, body: '' }),
+    probe: () => Promise.resolve(),
     deleteSession(headers) {
       channel.deleted.push(headers)
       return Promise.resolve()
@@ -151,8 +152,8 @@ export function backendPorts(clock: Clock, log: Log = silentLog): BackendPorts {
       parkTime: 60_000,
       streams: 10,
       streamAge: 1e9,
-      stall: 1e9,
       silence: 1e9,
+      requestsPerAddress: undefined,
     },
     sealer: createSealer(randomKey()),
     parking: createQuota(10, 20),

@@ -105,9 +105,7 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
       if (signal.aborted) newController.abort(new Error('cancelled'))
     },
     onUnreachable: (reason) => failWith({ kind: 'unreachable', reason }),
-    get isStarted() {
-      return isStarted
-    },
+    isStarted: () => isStarted,
   }
   signal.addEventListener('abort', onAbort)
   ports.dispatch(
@@ -121,7 +119,7 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
 interface Started {
   onStart(controller: Dispatcher.DispatchController): void
   onUnreachable(reason: string): void
-  readonly isStarted: boolean
+  isStarted(): boolean
 }
 
 function handlerOf(response: Response, started: Started): Dispatcher.DispatchHandler {
@@ -132,7 +130,7 @@ function handlerOf(response: Response, started: Started): Dispatcher.DispatchHan
     onResponseEnd: () => response.end(),
     onResponseError(_controller, error) {
       response.close()
-      if (started.isStarted) response.broke(reasonOf(error))
+      if (started.isStarted()) response.broke(reasonOf(error))
       else started.onUnreachable(reasonOf(error))
     },
   }
@@ -378,7 +376,7 @@ function textOf(chunks: readonly Buffer[]): string {
 }
 
 /** The reason of a failed connection, without the address: clients may see it. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown failure'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
   switch (code) {

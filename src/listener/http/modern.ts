@@ -1,15 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { GatewayError } from '../../errors.ts'
 import { toRefusal } from '../../filters/rescue.ts'
 import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
 import { rawOf } from '../../protocol/json.ts'
 import { checkModernNotification, checkModernRequest } from '../../protocol/ladder.ts'
 import type { NotificationMessage, RequestMessage } from '../../protocol/message.ts'
-import { MODERN_VERSION } from '../../protocol/versions.ts'
 import { type ModernWriter, modernWriter, statusOf } from '../modern-reply.ts'
 import type { ListenerPorts } from '../ports.ts'
-import { networkOf } from './address.ts'
+import type { HttpClient } from './client-address.ts'
 import { type Acceptable, createResponder } from './responder.ts'
 import { headerReader, paramHeadersOf } from './headers.ts'
 
@@ -19,6 +17,8 @@ export interface Post {
   readonly response: ServerResponse
   readonly route: Route
   readonly principal: Principal
+  /** Where it comes from. */
+  readonly client: HttpClient
   readonly accept: Acceptable
 }
 
@@ -46,7 +46,7 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
         queue: ports.settings.limits.queue,
         onOverflow: (error) => controller.abort(error),
       })
-      const downstream = downstreamOf(message, request)
+      const downstream = downstreamOf(message, post)
       if (downstream instanceof GatewayError) {
         const refusal = toRefusal(downstream, ports.log)
         return responder.end(refusal.status, writer.refusalText(refusal, id), refusal.headers)
@@ -75,26 +75,11 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
   }
 }
 
-/** Nearly every modern client on loopback. */
-const LATEST: Downstream = { era: 'modern', version: MODERN_VERSION, transport: 'http', session: undefined }
-
-/** Made once for every connection, not for every call. */
-const clients = new WeakMap<Socket, Downstream>()
-
-function clientOn(socket: Socket): Downstream {
-  const known = clients.get(socket)
-  if (known !== undefined) return known
-  const network = networkOf(socket)
-  const client = network === undefined ? LATEST : { ...LATEST, network }
-  clients.set(socket, client)
-  return client
-}
-
-function downstreamOf(message: RequestMessage, request: IncomingMessage): Downstream | GatewayError {
+/** Nearly every modern client speaks the newest revision: what is said of it is made once for its connection. */
+function downstreamOf(message: RequestMessage, { request, client }: Post): Downstream | GatewayError {
   try {
     const version = checkModernRequest(message, headerReader(request))
-    const client = clientOn(request.socket)
-    return version === client.version ? client : { ...client, version }
+    return version === client.latest.version ? client.latest : { ...client.latest, version }
   } catch (error) {
     if (error instanceof GatewayError) return error
     throw error

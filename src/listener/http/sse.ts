@@ -6,7 +6,6 @@ import { encodeSse } from '../../protocol/sse.ts'
 import { isBatch } from '../legacy/batch.ts'
 import { type LegacyPipe, createLegacyPipe } from '../legacy/pipe.ts'
 import type { ListenerPorts } from '../ports.ts'
-import { networkOf } from './address.ts'
 import { openEvents } from './event-writer.ts'
 import type { Post } from './modern.ts'
 import type { StreamCount } from './stream-count.ts'
@@ -86,8 +85,9 @@ class SseSessions implements SseHttp {
       },
     })
     const write = (text: string): Promise<void> | undefined => writer.write(encodeSse(text))
-    const network = networkOf(post.request.socket)
-    const pipe = createLegacyPipe({ id, principal, route, transport: 'http', network, write }, this.#ports)
+    const { address } = post.client
+    const options = { id, principal, route, transport: 'http', address, write } as const
+    const pipe = createLegacyPipe(options, this.#ports)
     this.#sessions.set(id, { pipe, principal: principal.id, end: () => writer.end() })
     void writer.write(`event: endpoint\ndata: ${MESSAGES}?sessionId=${id}\n\n`)
   }

@@ -42,8 +42,8 @@ export interface SessionOwner {
   readonly principal: Principal
   readonly route: Route
   readonly transport: 'http' | 'stdio'
-  /** As {@link Downstream.network}. */
-  readonly network?: string | undefined
+  /** Where the client was when it opened the session; undefined on a pipe. */
+  readonly address: string | undefined
 }
 
 /** What opens a session. */
@@ -155,16 +155,14 @@ class ClientSession implements LegacySession {
     this.owner = opening
     this.version = version
     this.#ports = ports
-    const { id: session, transport, network } = opening
-    const known = { era: 'legacy', version, transport, session } as const
-    this.#downstream = network === undefined ? known : { ...known, network }
+    const { id: session, transport, address } = opening
+    this.#downstream = { era: 'legacy', version, transport, session, address }
     this.#capabilities = capabilities
     this.#memory = { version, wrapped: new Set() }
     this.#tasks = createSessionTasks(ports.clock)
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
     this.#watch = createWatch({
-      answer: (message, signal, out) =>
-        this.#answer(message, signal, out, this.#hasTasks ? withTasks(this.#facts) : this.#facts),
+      answer: (message, signal, out) => this.#answer(message, { signal, out, withTasks: this.#hasTasks }),
       push: opening.push,
       task: (params) => this.#tasks.told(withMeta(params, META.subscriptionId, undefined)),
       clock: ports.clock,
@@ -214,7 +212,10 @@ class ClientSession implements LegacySession {
     const id = rawOf(initialize.text, initialize.id)
     const discover = parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"server/discover"}`)
     if (discover.kind !== 'request') throw new TypeError('Not a request')
-    const outcome = await this.#answer(discover, new AbortController().signal, noNotifications)
+    const outcome = await this.#answer(discover, {
+      signal: new AbortController().signal,
+      out: noNotifications,
+    })
     if (outcome.kind === 'result') {
       const { capabilities, instructions } = readDiscovered(valueOf(outcome.text, outcome.result))
       const shown = withExperimentalTasks(capabilities, this.version)
@@ -285,8 +286,10 @@ class ClientSession implements LegacySession {
         return await this.#carryOutTask(message, out, signal)
       const wish = this.#hasTasks ? taskWishOf(message) : undefined
       const send = (next: RequestMessage): Promise<Outcome> =>
-        this.#answer(next, signal, out, wish === undefined ? this.#facts : withTasks(this.#facts))
+        this.#answer(next, { signal, out, withTasks: wish !== undefined })
       const outcome = await withInput(message, { ...this.#asking(signal), send }, out)
+      // 2025-11-25, basic/transports: a message that cannot be accepted is answered with an HTTP error.
+      if (outcome.kind === 'refusal' && outcome.status === 429) out.onRefusal?.(outcome)
       const subject = subjectOf(message)
       if (wish === undefined) return this.#replyText(outcome, { method: message.method, subject, id })
       // Its result is shaped when it is asked for.
@@ -302,7 +305,7 @@ class ClientSession implements LegacySession {
   async #carryOutTask(message: RequestMessage, out: Outlet, signal: AbortSignal): Promise<string> {
     const id = rawOf(message.text, message.id)
     const answer = await this.#tasks.answer(message, {
-      send: (next) => this.#answer(next, signal, out, withTasks(this.#facts)),
+      send: (next) => this.#answer(next, { signal, out, withTasks: true }),
       ask: (requests, taskId) => answersTo(requests, { ...this.#asking(signal), taskId }, out),
       signal,
     })
@@ -330,12 +333,9 @@ class ClientSession implements LegacySession {
     return legacyErrorText(answered.method, { code: error.code, message: error.message, raw }, answered.id)
   }
 
-  #answer(
-    message: RequestMessage,
-    signal: AbortSignal,
-    out: Notifications,
-    facts = this.#facts,
-  ): Promise<Outcome> {
+  #answer(message: RequestMessage, { signal, out, withTasks = false }: Answering): Promise<Outcome> {
+    const { capabilities } = this.#facts
+    const facts = withTasks ? { ...this.#facts, capabilities: declaringTasks(capabilities) } : this.#facts
     const call: Call = {
       message: toModernRequest(message, facts),
       method: message.method,
@@ -358,8 +358,11 @@ class ClientSession implements LegacySession {
   }
 }
 
-function withTasks(facts: SessionFacts): SessionFacts {
-  return { ...facts, capabilities: declaringTasks(facts.capabilities) }
+interface Answering {
+  readonly signal: AbortSignal
+  readonly out: Notifications
+  /** Whether the tasks extension is declared for the client. */
+  readonly withTasks?: boolean
 }
 
 function readDiscovered(value: unknown): Discovered {

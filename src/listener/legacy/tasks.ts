@@ -243,7 +243,10 @@ class Tasks implements SessionTasks {
   /** Yields an outcome only where the answers were refused. */
   async #answerQuestions(task: string, taskId: string, asking: TaskAsking): Promise<Outcome | undefined> {
     const requests = readRequests(rawMember(task, 'inputRequests') ?? '{}')
-    if (requests.length === 0) return void (await pause(this.#clock, intervalOf(task), asking.signal))
+    if (requests.length === 0) {
+      await pause(this.#clock, intervalOf(task), asking.signal)
+      return undefined
+    }
     const inputResponses = await asking.ask(requests, taskId)
     const outcome = await asking.send(taskRequest('tasks/update', taskId, { inputResponses }))
     return outcome.kind === 'result' ? undefined : outcome
