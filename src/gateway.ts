@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
+import { type Entrance, openEntrance } from './auth/entrance.ts'
+import type { Fetch } from './auth/outbound.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
@@ -33,7 +36,8 @@ import { route } from './routing/route.ts'
 import { createSearch } from './routing/search.ts'
 import { type TaskIds, createTaskIds } from './routing/tasks.ts'
 import { type FanIn, createFanIn } from './routing/subscriptions.ts'
-import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
+import { sealingKeys } from './seal/key-file.ts'
+import { type Sealer, createSealer } from './seal/seal.ts'
 import { type GatewayStore, type StoreStatus, openStore } from './store/store.ts'
 
 /** What a gateway needs from the process that it runs in. */
@@ -48,6 +52,10 @@ export interface GatewayPorts {
   readonly clock?: Clock
   /** Default: nothing is logged. */
   readonly log?: Log
+  /** Folder for what outlives the gateway, such as API keys; undefined means that nothing does. */
+  readonly stateDir?: string
+  /** How issuers of tokens are reached. Default: the `fetch` of the runtime. */
+  readonly fetch?: Fetch
   /** A number in [0, 1). Default `Math.random`; used for jitter and balancing only. */
   readonly random?: () => number
   /** Default: measures the process. */
@@ -96,6 +104,7 @@ interface Parts {
   readonly log: Log
   readonly backends: ReadonlyMap<string, Backend>
   readonly catalog: Catalog
+  readonly entrance: Entrance
   readonly meter: Meter
   readonly sealer: Sealer
   readonly taskIds: TaskIds
@@ -110,7 +119,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const clock = ports.clock ?? systemClock
   const log = ports.log ?? silentLog
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
-  const sealer = createSealer(randomKey())
+  const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
   const backends = createBackends(config, ports, { clock, log, sealer })
   const all = withOwnTools(config, backends, clock)
   const catalog = createCatalog([...all.values()], {
@@ -128,6 +137,13 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     log,
     backends: all,
     catalog,
+    entrance: openEntrance(config, {
+      clock,
+      log,
+      stateDir: ports.stateDir,
+      fetch: ports.fetch ?? globalThis.fetch,
+      resolve: (host) => lookup(host, { all: true }),
+    }),
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -307,7 +323,7 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, fanIn, overload, store } = this.#parts
+    const { backends, catalog, entrance, fanIn, overload, store } = this.#parts
     overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
@@ -315,7 +331,7 @@ class RunningGateway implements Gateway {
     this.#stdio?.drain()
     await this.#drained()
     catalog.close()
-    await Promise.all([this.#http?.close(), this.#stdio?.close()])
+    await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
     await store.close()
   }
@@ -332,10 +348,11 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends, overload } = this.#parts
+    const { clock, log, config, backends, entrance, overload } = this.#parts
     return {
       overload,
       answer: this.#answer,
+      door: entrance.door,
       clock,
       log,
       settings: config.gateway,

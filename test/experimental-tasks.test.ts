@@ -121,7 +121,7 @@ describe('a modern client and a legacy server with tasks', () => {
     const [key = ''] = Object.keys(requests)
     assert.deepEqual(
       [requests[key]?.method, requests[key]?.params['message']],
-      ['elicitation/create', 'who?'],
+      ['elicitation/create', '[old] who?'],
     )
     assert.equal(requests[key]?.params['_meta'], undefined, 'the id of the server stays inside')
     assert.deepEqual(await look(house, taskId, ELICITS), asking, 'the same question under the same key')
@@ -254,7 +254,7 @@ describe('a legacy client and a legacy server with tasks', () => {
       if (message.type === 'result') result = message.result
     }
     assert.equal(seen[0], 'taskCreated')
-    assert.match(String(textIn(result)), /"name":"who\?"/)
+    assert.match(String(textIn(result)), /"name":"\[old\] who\?"/)
     const related = (result as { _meta: Readonly<Record<string, { taskId: string }>> })._meta[RELATED]
     assert.notEqual(related?.taskId, server.made.entries[0])
   })
@@ -404,7 +404,9 @@ describe('a legacy client and a modern server with the extension', () => {
     const { task: made } = await create(client)
     const got = await client.experimental.tasks.getTaskResult(made.taskId, CallToolResultSchema)
     assert.equal(textIn(got), 'thanks')
-    assert.deepEqual(updated[0]?.['inputResponses'], { k: { action: 'accept', content: { name: 'who?' } } })
+    assert.deepEqual(updated[0]?.['inputResponses'], {
+      k: { action: 'accept', content: { name: '[new] who?' } },
+    })
   })
 
   test('errors and cancellation are those of the legacy era', async (t) => {

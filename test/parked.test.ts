@@ -257,6 +257,9 @@ test('calls of one session that could be mistaken for each other run one at a ti
     ['ina', 'jon', 'kay'].map(async (who) => client.call('backend_ask', { who })),
   )
   for (const [index, who] of ['ina', 'jon', 'kay'].entries())
-    assert.match(answers[index]?.text ?? '', new RegExp(`: ${who}: accept \\{"name":"who is ${who}\\?"\\}$`))
+    assert.match(
+      answers[index]?.text ?? '',
+      new RegExp(`: ${who}: accept \\{"name":"\\[backend\\] who is ${who}\\?"\\}$`),
+    )
   assert.equal(asked.length, 6)
 })

@@ -79,7 +79,7 @@ describe('a legacy server that asks for a visit to a URL first (−32042)', () =
       Record<string, { readonly params: Arguments }>
     >
     const [[key, request] = []] = Object.entries(requests)
-    assert.deepEqual(request?.params, { mode: 'url', message: 'sign in', url: VISIT.url })
+    assert.deepEqual(request?.params, { mode: 'url', message: '[b] sign in', url: VISIT.url })
     const inputResponses = { [String(key)]: { action: 'accept' } }
     const retried = await modern(
       house,

@@ -30,9 +30,17 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
 }
 
 /** What the configuration would do, with secrets hidden. */
-function summary(io: Io, { gateway, admin, backends }: Config): object {
+function summary(io: Io, { gateway, auth, admin, backends }: Config): object {
   return {
     gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
+    auth:
+      auth === undefined
+        ? null
+        : {
+            issuers: auth.issuers.map(({ issuer }) => issuer),
+            apiKeys: auth.apiKeys !== undefined,
+            anonymous: auth.anonymous,
+          },
     admin: admin === undefined ? null : `http://${formatListen(admin.listen)}`,
     backends: backends.map((backend) => ({
       name: backend.name,
@@ -50,10 +58,11 @@ function summary(io: Io, { gateway, admin, backends }: Config): object {
   }
 }
 
-function description(io: Io, { gateway, admin, backends }: Config): string {
+function description(io: Io, { gateway, auth, admin, backends }: Config): string {
   const facts = [
     ['Name', gateway.name],
     ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
+    ['Who may call', callers(auth)],
     ['Admin listener', admin === undefined ? 'off' : `http://${formatListen(admin.listen)}`],
     ['Tool names', NAMES[gateway.names]],
   ]
@@ -67,6 +76,17 @@ function description(io: Io, { gateway, admin, backends }: Config): string {
     where(io, backend),
   ])
   return rows.length === 0 ? lines : `${lines}\n${table([heading, ...rows], io.stdout)}`
+}
+
+function callers(auth: Config['auth']): string {
+  if (auth === undefined) return 'anybody'
+  const issuers = auth.issuers.map(({ issuer }) => issuer)
+  const ways = [
+    ...issuers,
+    ...(auth.apiKeys === undefined ? [] : ['API keys']),
+    ...(auth.anonymous ? ['anybody'] : []),
+  ]
+  return ways.length === 0 ? 'nobody' : ways.join(', ')
 }
 
 const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {

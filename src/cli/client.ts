@@ -49,6 +49,7 @@ const MAX_ANSWER = 64 * 1024 * 1024
 /** A client of the gateway (or of any modern server) at `url`. Ctrl-C ends what is under way. */
 export function createClient(io: Io, url: string): Client {
   const agent = new Agent({ allowH2: false, connect: { timeout: 5000 }, headersTimeout: 0, bodyTimeout: 0 })
+  const credentials = credentialsOf(io)
   let lastId = 0
   return {
     url,
@@ -57,7 +58,7 @@ export function createClient(io: Io, url: string): Client {
       try {
         const response = await request(url, {
           method: 'POST',
-          headers: headersOf(call),
+          headers: { ...headersOf(call), ...credentials },
           body: bodyOf(io, call, lastId),
           signal: io.signal,
           dispatcher: agent,
@@ -69,6 +70,12 @@ export function createClient(io: Io, url: string): Client {
     },
     close: async () => agent.destroy(),
   }
+}
+
+/** The environment, not an argument: arguments are seen by everybody on the machine. */
+function credentialsOf({ env }: Io): Record<string, string> {
+  const token = env['TOOLGATE_TOKEN']
+  return token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` }
 }
 
 function headersOf({ method, name, headers }: ClientRequest): Record<string, string> {

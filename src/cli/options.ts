@@ -44,3 +44,28 @@ export interface ImportOptions {
   readonly force: boolean
   readonly dryRun: boolean
 }
+
+/** Which API keys a command works on. */
+export interface KeysOptions extends ConfigOptions {
+  /** Absolute path of the file of keys, instead of the one that the configuration says. */
+  readonly file: string | undefined
+  readonly json: boolean
+}
+
+/** Options of `toolgate keys create`. */
+export interface CreateKeyOptions extends KeysOptions {
+  readonly name: string
+  readonly scopes: readonly string[]
+  readonly groups: readonly string[]
+  readonly tenant: string | undefined
+  /** A time from now (`90d`), an instant, or `never`. */
+  readonly expires: string
+  /** Print an entry for the configuration instead of storing one. */
+  readonly inline: boolean
+}
+
+/** Options of `toolgate keys revoke`. */
+export interface RevokeKeyOptions extends KeysOptions {
+  /** Name, id, or the key itself. */
+  readonly wanted: string
+}

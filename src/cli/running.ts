@@ -3,13 +3,14 @@ import { type AdminListener, listenAdmin } from '../admin/server.ts'
 import type { EndpointStatus, Health } from '../backend/backend.ts'
 import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
 import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
+import { UnusableFileError } from '../config/private-file.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
 import type { Config } from '../config/types.ts'
-import { type BackendReport, type Gateway, createGateway } from '../gateway.ts'
+import { type BackendReport, type Gateway, type GatewayPorts, createGateway } from '../gateway.ts'
 import type { OverloadState } from '../listener/overload.ts'
 import { systemClock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
-import type { Io } from './io.ts'
+import { CliError, type Io } from './io.ts'
 import { shownUrl } from './redact.ts'
 
 /** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
@@ -32,13 +33,23 @@ export async function surround(io: Io, config: Config, log: Log): Promise<Surrou
     )
   }
   const children: ChildLedger | undefined = hasChildren ? openChildLedger(stateDir, { host, log }) : undefined
-  const gateway = createGateway(config, {
+  const ports: GatewayPorts = {
     version: io.version,
     host,
     log,
+    stateDir,
     ...(children === undefined ? {} : { children }),
-  })
-  return { gateway, stateDir }
+  }
+  return { gateway: build(config, ports), stateDir }
+}
+
+function build(config: Config, ports: GatewayPorts): Gateway {
+  try {
+    return createGateway(config, ports)
+  } catch (error) {
+    if (error instanceof UnusableFileError) throw new CliError(error.message)
+    throw error
+  }
 }
 
 /** The admin listener of a running gateway. */

@@ -40,14 +40,17 @@ test('a backend that is a string is its URL, and everything else has a default',
       sse: false,
       allowedOrigins: [],
       allowedHosts: [],
+      publicUrl: undefined,
       stateDir: undefined,
       limits: {
         body: 4 * 1024 * 1024,
+        headers: 32_768,
         depth: 64,
         reply: 32 * 1024 * 1024,
         bodyTimeout: 10_000,
         calls: 10_000,
         sessions: 10_000,
+        sessionsPerPrincipal: 1000,
         queue: 256,
         listEntries: 10_000,
         parked: 100,
@@ -233,7 +236,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a section',
     'gatway: {}\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, limits, store, admin, log; did you mean gateway?',
+      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, limits, store, admin, log; did you mean gateway?',
     ],
   ],
   [
@@ -281,7 +284,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'an open address without consent',
     'gateway: { listen: "0.0.0.0:8080" }\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:20: gateway.listen: callers are not authenticated, so only loopback addresses are safe to listen on; to let everyone who can connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: i-understand-that-anyone-who-connects-can-call-every-tool',
+      'toolgate.yaml:1:20: gateway.listen: callers are not authenticated, so only loopback addresses are safe to listen on; configure auth, or, to let everyone who can connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: i-understand-that-anyone-who-connects-can-call-every-tool',
     ],
   ],
   [

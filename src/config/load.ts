@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import { toAuth } from './auth-schema.ts'
 import { backendOfUrl } from './backend-schema.ts'
 import { type ClientFile, readClientFile, serversMember } from './client-file.ts'
 import { endpointsOf } from './endpoints-schema.ts'
@@ -7,8 +8,9 @@ import { isLoopback } from './listen.ts'
 import type { ConfigPath, ConfigProblem, Finding } from './problem.ts'
 import type { FileSettings } from './schema.ts'
 import { type ConfigSource, type SourceTree, readSource } from './source.ts'
+import { isMapping } from './tree.ts'
 import type { BackendConfig, Config } from './types.ts'
-import { isMapping, validate } from './validate.ts'
+import { validate } from './validate.ts'
 
 /** What came of reading a configuration. */
 export type ConfigResult =
@@ -106,6 +108,17 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
       message: 'there are no backends, so there is nothing to serve',
     })
   }
+  const { auth } = settings
+  const nobody = auth?.issuer === undefined && auth?.issuers.length === 0 && auth.apiKeys === undefined
+  if (nobody && !auth.anonymous) {
+    const message = 'nobody can come in: name an issuer, or accept API keys (apiKeys: {})'
+    findings.push({ path: ['auth'], at: 'key', message })
+  }
+  const open = settings.auth === undefined || settings.auth.anonymous
+  if (open && !isLoopback(settings.gateway.listen.host)) {
+    const message = 'reachable from the network without authentication: whoever can connect can call'
+    findings.push({ path: ['gateway', 'listen'], message })
+  }
   if (settings.admin !== false && !isLoopback(settings.admin.listen.host)) {
     const message = 'reachable from the network: whoever learns the admin token can see what the gateway does'
     findings.push({ path: ['admin', 'listen'], message })
@@ -113,14 +126,16 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   return findings
 }
 
-function toConfig({ gateway, backends, admin, log, limits, store }: FileSettings, dir: string): Config {
-  const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, ...rest } = gateway
+function toConfig({ gateway, backends, auth, admin, log, limits, store }: FileSettings, dir: string): Config {
+  const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, publicUrl, ...rest } = gateway
   return {
     gateway: {
       ...rest,
       pageSize,
+      publicUrl: publicUrl?.replace(/\/$/, ''),
       stateDir: stateDir === undefined ? undefined : resolve(dir, stateDir),
     },
+    ...(auth === undefined ? {} : { auth: toAuth(auth, dir) }),
     admin: admin === false ? undefined : admin,
     log,
     limits,

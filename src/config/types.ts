@@ -1,5 +1,7 @@
+import type { AuthConfig } from './auth-types.ts'
 import type { LogLevel } from '../pipeline/log.ts'
 import type { LimitConfig, RateConfig } from './limits-types.ts'
+import type { SealingConfig } from './sealing-schema.ts'
 import type { StoreConfig } from './store-types.ts'
 
 export type * from './limits-types.ts'
@@ -24,6 +26,8 @@ export type Interactive = 'concurrent' | 'serial'
 export interface LimitsConfig {
   /** Largest request body in bytes. Default 4 MiB. */
   readonly body: number
+  /** Largest head of a request (its first line and headers) in bytes. Default 32 KiB. */
+  readonly headers: number
   /** Deepest nesting of JSON. Default 64. */
   readonly depth: number
   /** Largest reply or single message of a backend in bytes. Default 32 MiB. */
@@ -34,6 +38,8 @@ export interface LimitsConfig {
   readonly calls: number
   /** Legacy client sessions at once. Default 10,000. */
   readonly sessions: number
+  /** Legacy sessions of one principal at once. Default 1,000. */
+  readonly sessionsPerPrincipal: number
   /** Notifications that may wait for a client that does not read. Default 256. */
   readonly queue: number
   /** Entries that one backend may list per kind. Default 10,000. */
@@ -90,6 +96,8 @@ export interface GatewaySettings {
   readonly name: string
   /** Where clients connect. Default 127.0.0.1:8080. */
   readonly listen: ListenAddress
+  /** Where clients reach the gateway, without `/mcp`; undefined means the address that it listens on. */
+  readonly publicUrl: string | undefined
   /** Naming of the aggregate's tools and prompts. Default `prefix`. */
   readonly names: NamePolicy
   /** Entries per page of a list; undefined means one full page. */
@@ -112,8 +120,10 @@ export interface GatewaySettings {
   readonly trustedProxies: readonly string[]
   /** Where they say it. Default `x-forwarded-for`. */
   readonly forwardedHeader: ForwardedHeader
-  /** Folder for the admin token and the list of child processes; undefined means the user's state folder. */
+  /** Folder for what outlives the gateway or is found by the command line; undefined means the user's state folder. */
   readonly stateDir: string | undefined
+  /** Undefined: a key is made and kept in the state folder. */
+  readonly sealing?: SealingConfig | undefined
   readonly limits: LimitsConfig
   /** Undefined never refuses for being busy. */
   readonly overload?: OverloadConfig | undefined
@@ -230,6 +240,8 @@ export interface LogConfig {
 /** A validated configuration with every default filled in; durations are milliseconds, sizes are bytes. */
 export interface Config {
   readonly gateway: GatewaySettings
+  /** Undefined: nobody has to say who they are. */
+  readonly auth?: AuthConfig | undefined
   readonly admin: AdminConfig | undefined
   readonly log: LogConfig
   /** Limits on calls; none when they are off. */

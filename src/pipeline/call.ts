@@ -33,6 +33,9 @@ export interface AuthenticatedPrincipal {
 /** The identity behind an exchange. */
 export type Principal = AnonymousPrincipal | AuthenticatedPrincipal
 
+/** Whoever calls where nobody has to say who they are. */
+export const ANONYMOUS: AnonymousPrincipal = { id: 'anonymous', anonymous: true }
+
 /** The client of a call, as it describes itself; for shaping answers. Only the address is more than its word. */
 export interface Downstream {
   readonly era: Era

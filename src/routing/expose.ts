@@ -14,6 +14,7 @@ import { isTaskMethod } from '../protocol/methods.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from './catalog.ts'
 import { uiNodesOf, uriEdits } from './entry.ts'
+import { labelEdits } from './label.ts'
 import type { TaskIds } from './tasks.ts'
 import type { UriSpace } from './uris.ts'
 
@@ -46,7 +47,10 @@ export interface Replied {
 export function exposeReply(ports: ExposePorts, call: Permitted, { target, reply }: Replied): Reply {
   const toExposed = uriExposure(ports, call, target)
   if (reply.kind === 'error') return toExposed === undefined ? reply : exposeError(reply, toExposed)
-  const edits = taskEdits(ports, call, { target, reply })
+  const { text, result: holder } = reply
+  const ids = taskEdits(ports, call, { target, reply })
+  const labels = labelEdits(call, target.backend, { text, holder })
+  const edits = labels.length === 0 ? ids : [...ids, ...labels]
   if (toExposed === undefined) return edits.length === 0 ? reply : edited(reply, edits)
   const nodes = uriNodes(reply)
   return edited(reply, [...edits, ...uriEdits(reply.text, nodes, toExposed)])
@@ -122,7 +126,10 @@ export function exposeTaskStatus(
   const { notification, task } = told
   const { text } = notification
   const id = member(notification.params, 'taskId')
-  const edits = id === undefined ? [] : [{ start: id.start, end: id.end, text: JSON.stringify(task.taskId) }]
+  const ids = id === undefined ? [] : [{ start: id.start, end: id.end, text: JSON.stringify(task.taskId) }]
+  const holder = notification.params
+  const labels = holder?.kind === 'object' ? labelEdits(call, task.backend, { text, holder }) : []
+  const edits = [...ids, ...labels]
   if (call.route.kind === 'backend' || !uris.rewrites(task.backend)) return edited(notification, edits)
   const result = member(member(scanJson(text, DEEP), 'params'), 'result')
   const toExposed: UriExposure = (uri) => uris.expose(task.backend, uri)

@@ -140,11 +140,13 @@ export function backendPorts(clock: Clock, log: Log = silentLog): BackendPorts {
     clientInfo: { name: 'toolgate', version: '0' },
     limits: {
       body: 1e6,
+      headers: 32_768,
       depth: 64,
       reply: 1e6,
       bodyTimeout: 1e4,
       calls: 100,
       sessions: 100,
+      sessionsPerPrincipal: 1000,
       queue: 100,
       listEntries: 1000,
       parked: 10,

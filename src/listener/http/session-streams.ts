@@ -32,7 +32,7 @@ export interface SessionStreams {
 export interface CallStream {
   /** Writes a message before the answer. The promise is there while the client does not keep up. */
   event(text: string): Promise<void> | undefined
-  /** Ends with the answer; `head` is what HTTP says where it is JSON, by default 200. */
+  /** @param head status and headers other than those of success, where the answer has not begun */
   end(text: string, head?: JsonHead): void
 }
 
@@ -109,10 +109,10 @@ class Streams implements SessionStreams {
         if (stream === undefined && (response.destroyed || !accept.events)) return undefined
         return this.#send(opened(), text)
       },
-      end: (text, head = { status: 200 }) => {
+      end: (text, head) => {
         if (stream === undefined && response.destroyed) return
-        if (stream === undefined && (accept.json || head.status !== 200))
-          return writeJson(response, text, head)
+        if (stream === undefined && head !== undefined) return writeJson(response, text, head)
+        if (stream === undefined && accept.json) return writeJson(response, text, { status: 200 })
         const last = opened()
         last.ended = true
         void this.#send(last, text)

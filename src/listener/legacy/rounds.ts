@@ -11,10 +11,10 @@ import { type InputRequest, type InputRequired, clientParams, readInputRequired 
 
 /** Where the messages of one call go. */
 export interface Outlet extends Notifications {
+  /** Told when the call is refused, before its answer is there; undefined where nobody can be told but by the answer. */
+  readonly refused?: ((refusal: Refusal) => void) | undefined
   /** Sends a message of the gateway's own on the stream of the call; undefined where the client takes no stream. */
   readonly write?: ((text: string) => void) | undefined
-  /** Takes a refusal that HTTP has a status of its own for, before its text is there; undefined where there is no HTTP. */
-  readonly onRefusal?: ((refusal: Refusal) => void) | undefined
 }
 
 /** What the rounds of one call need. */

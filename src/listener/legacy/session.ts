@@ -26,6 +26,7 @@ import { emptyResult, failedInput, resourceNotFound } from './answers.ts'
 import { type ClientCapabilities, readCapabilities } from './capabilities.ts'
 import { type ClientRequests, createClientRequests } from './client-requests.ts'
 import { type ShapeMemory, legacyErrorText } from './project.ts'
+import { type Discovered, readDiscovered, subjectOf, uriOf } from './reading.ts'
 import { type AskingPorts, InputFailure, type Outlet, answersTo, withInput } from './rounds.ts'
 import {
   type SessionTasks,
@@ -61,8 +62,12 @@ export interface LegacySession {
   readonly version: string
   /** Calls that are being carried out. */
   readonly inFlight: number
-  /** Carries out a request and yields the text of the response. Never rejects. */
-  handle(message: RequestMessage, out: Outlet): Promise<string>
+  /**
+   * Carries out a request and yields the text of the response. Never rejects.
+   *
+   * @param as who sent it: the owner, with the rights that came with this very request; default as it was opened
+   */
+  handle(message: RequestMessage, out: Outlet, as?: Principal): Promise<string>
   /** Takes an answer of the client to a request of the gateway; one that nothing waits for is ignored. */
   answer(message: ResultMessage | ErrorMessage): void
   /** Whether the client listens for messages that belong to no call. */
@@ -113,9 +118,13 @@ export async function openSession(
   return { session, replyText: `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}` }
 }
 
-interface Discovered {
-  readonly capabilities: Readonly<Record<string, unknown>>
-  readonly instructions: string | undefined
+/** For whom a call is made, and where it leads. */
+interface Caller {
+  readonly principal: Principal
+  readonly signal: AbortSignal
+  readonly out: Notifications
+  /** Whether the tasks extension is declared for the client. */
+  readonly withTasks?: boolean
 }
 
 interface Negotiated {
@@ -147,12 +156,15 @@ class ClientSession implements LegacySession {
   readonly #tasks: SessionTasks
   /** Whether the client can make calls tasks, as it was told. */
   #hasTasks = false
+  /** The owner as of the newest request: later credentials may have other rights. */
+  #newest: Principal
   #facts: SessionFacts
 
   constructor(opening: SessionOpening, ports: ListenerPorts, negotiated: Negotiated) {
     const { version, clientInfo, capabilities } = negotiated
     this.id = opening.id
     this.owner = opening
+    this.#newest = opening.principal
     this.version = version
     this.#ports = ports
     const { id: session, transport, address } = opening
@@ -162,7 +174,8 @@ class ClientSession implements LegacySession {
     this.#tasks = createSessionTasks(ports.clock)
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
     this.#watch = createWatch({
-      answer: (message, signal, out) => this.#answer(message, { signal, out, withTasks: this.#hasTasks }),
+      answer: (message, signal, out) =>
+        this.#answer(message, { principal: this.#newest, signal, out, withTasks: this.#hasTasks }),
       push: opening.push,
       task: (params) => this.#tasks.told(withMeta(params, META.subscriptionId, undefined)),
       clock: ports.clock,
@@ -173,9 +186,10 @@ class ClientSession implements LegacySession {
     return this.#calls.size
   }
 
-  async handle(message: RequestMessage, out: Outlet): Promise<string> {
+  async handle(message: RequestMessage, out: Outlet, as: Principal = this.owner.principal): Promise<string> {
+    this.#newest = as
     try {
-      return await (this.#local(message) ?? this.#carryOut(message, out))
+      return await (this.#local(message) ?? this.#carryOut(message, out, as))
     } catch (error) {
       if (error instanceof InputFailure) return failedInput(message, error)
       return errorText(rawOf(message.text, message.id), toRefusal(error, this.#ports.log).error)
@@ -212,8 +226,10 @@ class ClientSession implements LegacySession {
     const id = rawOf(initialize.text, initialize.id)
     const discover = parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"server/discover"}`)
     if (discover.kind !== 'request') throw new TypeError('Not a request')
+    const { signal } = new AbortController()
     const outcome = await this.#answer(discover, {
-      signal: new AbortController().signal,
+      principal: this.owner.principal,
+      signal,
       out: noNotifications,
     })
     if (outcome.kind === 'result') {
@@ -223,6 +239,8 @@ class ClientSession implements LegacySession {
       return { capabilities: shown, instructions }
     }
     const message = outcome.kind === 'refusal' ? outcome.error.message : outcome.message
+    if (outcome.kind === 'refusal' && outcome.scopes !== undefined)
+      throw new GatewayError('INSUFFICIENT_SCOPE', message, { scopes: outcome.scopes })
     const isUnknown = outcome.kind === 'refusal' && outcome.status === 404
     throw new GatewayError(isUnknown ? 'UNKNOWN_BACKEND' : 'INTERNAL', message)
   }
@@ -272,7 +290,7 @@ class ClientSession implements LegacySession {
     }
   }
 
-  async #carryOut(message: RequestMessage, out: Outlet): Promise<string> {
+  async #carryOut(message: RequestMessage, out: Outlet, principal: Principal): Promise<string> {
     const id = rawOf(message.text, message.id)
     if (this.#calls.has(id)) {
       const problem = `A request with the id ${id.slice(0, 64)} is in flight already`
@@ -280,16 +298,16 @@ class ClientSession implements LegacySession {
     }
     const controller = new AbortController()
     this.#calls.set(id, controller)
+    const leave = this.#ports.door.holds.enter(principal, (reason) => controller.abort(reason))
     try {
       const { signal } = controller
       if (this.#hasTasks && isTaskRequest(message.method))
-        return await this.#carryOutTask(message, out, signal)
+        return await this.#carryOutTask(message, { principal, signal, out })
       const wish = this.#hasTasks ? taskWishOf(message) : undefined
       const send = (next: RequestMessage): Promise<Outcome> =>
-        this.#answer(next, { signal, out, withTasks: wish !== undefined })
+        this.#answer(next, { principal, signal, out, withTasks: wish !== undefined })
       const outcome = await withInput(message, { ...this.#asking(signal), send }, out)
-      // 2025-11-25, basic/transports: a message that cannot be accepted is answered with an HTTP error.
-      if (outcome.kind === 'refusal' && outcome.status === 429) out.onRefusal?.(outcome)
+      if (outcome.kind === 'refusal') out.refused?.(outcome)
       const subject = subjectOf(message)
       if (wish === undefined) return this.#replyText(outcome, { method: message.method, subject, id })
       // Its result is shaped when it is asked for.
@@ -298,17 +316,22 @@ class ClientSession implements LegacySession {
       if (taskId !== undefined) this.#watch.followTask(taskId)
       return this.#replyText(reply, { method: '', subject, id })
     } finally {
+      leave()
       this.#calls.delete(id)
     }
   }
 
-  async #carryOutTask(message: RequestMessage, out: Outlet, signal: AbortSignal): Promise<string> {
+  async #carryOutTask(
+    message: RequestMessage,
+    { principal, signal, out }: Caller & { readonly out: Outlet },
+  ): Promise<string> {
     const id = rawOf(message.text, message.id)
     const answer = await this.#tasks.answer(message, {
-      send: (next) => this.#answer(next, { signal, out, withTasks: true }),
+      send: (next) => this.#answer(next, { principal, signal, out, withTasks: true }),
       ask: (requests, taskId) => answersTo(requests, { ...this.#asking(signal), taskId }, out),
       signal,
     })
+    if (answer.outcome.kind === 'refusal') out.refused?.(answer.outcome)
     if (answer.kind === 'outcome')
       return this.#replyText(answer.outcome, { method: message.method, subject: undefined, id })
     return this.#replyText(answer.outcome, { method: 'tools/call', subject: answer.subject, id })
@@ -333,14 +356,14 @@ class ClientSession implements LegacySession {
     return legacyErrorText(answered.method, { code: error.code, message: error.message, raw }, answered.id)
   }
 
-  #answer(message: RequestMessage, { signal, out, withTasks = false }: Answering): Promise<Outcome> {
+  #answer(message: RequestMessage, { principal, signal, out, withTasks = false }: Caller): Promise<Outcome> {
     const { capabilities } = this.#facts
     const facts = withTasks ? { ...this.#facts, capabilities: declaringTasks(capabilities) } : this.#facts
     const call: Call = {
       message: toModernRequest(message, facts),
       method: message.method,
       route: this.owner.route,
-      principal: this.owner.principal,
+      principal,
       downstream: this.#downstream,
       headers: undefined,
       signal,
@@ -356,37 +379,4 @@ class ClientSession implements LegacySession {
     this.#facts = { ...this.#facts, logLevel: level }
     return emptyResult(message)
   }
-}
-
-interface Answering {
-  readonly signal: AbortSignal
-  readonly out: Notifications
-  /** Whether the tasks extension is declared for the client. */
-  readonly withTasks?: boolean
-}
-
-function readDiscovered(value: unknown): Discovered {
-  const { capabilities, instructions } = value as {
-    readonly capabilities?: unknown
-    readonly instructions?: unknown
-  }
-  return {
-    capabilities:
-      typeof capabilities === 'object' && capabilities !== null
-        ? (capabilities as Readonly<Record<string, unknown>>)
-        : {},
-    instructions: typeof instructions === 'string' ? instructions : undefined,
-  }
-}
-
-function uriOf(message: RequestMessage): string {
-  const uri = stringOf(message.text, member(message.params, 'uri'))
-  if (uri === undefined)
-    throw new GatewayError('INVALID_PARAMS', `${message.method} needs "params.uri", a string`)
-  return uri
-}
-
-/** The tool that is called, if one is. */
-function subjectOf(message: RequestMessage): string | undefined {
-  return message.method === 'tools/call' ? stringOf(message.text, member(message.params, 'name')) : undefined
 }
