@@ -166,6 +166,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       listDeadline: config.gateway.listDeadline,
       streams: config.gateway.limits.streams,
       queue: config.gateway.limits.queue,
+      age: config.gateway.limits.streamAge,
     }),
     store: openStore(config.store, { clock, log, random: ports.random ?? Math.random }),
     limitCounts: countLimits(config.limits, { clock, log }),
@@ -226,7 +227,7 @@ function createBackends(
     random: ports.random ?? Math.random,
     clientInfo: { name: config.gateway.name, version: ports.version },
     limits: config.gateway.limits,
-    parking: createQuota(config.gateway.limits.parked),
+    parking: createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal),
     host: ports.host,
     children: ports.children,
   }

@@ -1,9 +1,10 @@
 import { Agent, request } from 'undici'
 import { encodeHeaderValue } from '../protocol/headers.ts'
-import { type JsonObject, member, rawOf, stringOf } from '../protocol/json.ts'
+import { type JsonObject, member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
 import { type Message, parseMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
 import { createSseParser } from '../protocol/sse.ts'
+import { parseValue } from '../protocol/value.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import { CliError, type Io } from './io.ts'
 
@@ -221,7 +222,7 @@ export async function listTools(client: Client): Promise<ToolList> {
 }
 
 function readTool(text: string): ListedTool | undefined {
-  const value = JSON.parse(text) as Readonly<Record<string, unknown>> | null
+  const value = parseValue(text) as Readonly<Record<string, unknown>> | null
   if (typeof value !== 'object' || value === null || typeof value['name'] !== 'string') return undefined
   const words = (key: string): string | undefined => {
     const found = value[key]
@@ -249,7 +250,7 @@ const AWAY: Readonly<Record<string, string>> = {
 function readAway({ text, result }: ClientReply & { readonly ok: true }): readonly string[] {
   const meta = member(result, '_meta')
   const told = meta?.kind === 'object' ? member(meta, META.backends) : undefined
-  const value: unknown = told === undefined ? undefined : JSON.parse(rawOf(text, told))
+  const value: unknown = told === undefined ? undefined : valueOf(text, told)
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value as Readonly<Record<string, AwayBackend>>).map(
     ([name, { listed, reason }]) => `${name}: ${AWAY[String(listed)] ?? 'away'}: ${String(reason)}`,

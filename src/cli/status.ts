@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import { z } from 'zod'
+import { parseValue } from '../protocol/value.ts'
 import { type RunningGateway, findGateway } from './gateways.ts'
 import { toolList } from './connect.ts'
 import { CliError, type Io } from './io.ts'
@@ -77,7 +78,7 @@ async function ask(io: Io, { admin, token, url }: RunningGateway): Promise<strin
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseValue(text)
   } catch {
     return undefined
   }

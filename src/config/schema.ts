@@ -69,9 +69,21 @@ const limits = section(
     sessionsPerPrincipal: count('Legacy sessions of one principal at once.', 1_000_000).prefault(1000),
     queue: count('Notifications that may wait for a client that does not read.', 1_000_000).prefault(256),
     listEntries: count('Entries that one backend may list per kind.', 1_000_000).prefault(10_000),
-    parked: count('Calls that may wait for input of their clients, per principal.', 1_000_000).prefault(100),
+    parked: count(
+      'Calls that may wait for input of their clients, per principal; anonymous clients count per session or address.',
+      1_000_000,
+    ).prefault(100),
+    parkedTotal: count('Calls that may wait for input of their clients, over all.', 1_000_000).prefault(2000),
     parkTime: duration('How long a call waits for input of its client.', 1).prefault('10m'),
     streams: count('Open subscriptions and legacy streams per principal.', 1_000_000).prefault(100),
+    streamAge: duration(
+      'How long a subscription or legacy stream lasts before it is ended in good order, so that one whose client vanished is not kept for ever.',
+      1,
+    ).prefault('24h'),
+    silence: duration(
+      'How long an event stream of a backend may be silent, comments included, before it is opened again.',
+      1,
+    ).prefault('15m'),
     connections: count('Connections of clients at once.', 1_000_000).prefault(10_000),
     headerTimeout: duration('Time within which the headers of a request must have arrived.', 1).prefault(
       '10s',

@@ -45,12 +45,18 @@ export interface LimitsConfig {
   readonly queue: number
   /** Entries that one backend may list per kind. Default 10,000. */
   readonly listEntries: number
-  /** Calls that may wait for input of their clients, per principal. Default 100. */
+  /** Calls that may wait for input of their clients, per principal; anonymous ones per session or address. Default 100. */
   readonly parked: number
+  /** Calls that may wait for input of their clients, over all. Default 2,000. */
+  readonly parkedTotal: number
   /** Milliseconds that a call waits for input of its client. Default 10 min. */
   readonly parkTime: number
   /** Open subscriptions and legacy streams per principal. Default 100. */
   readonly streams: number
+  /** Milliseconds after which a subscription or legacy stream is ended in good order. Default 24 h. */
+  readonly streamAge: number
+  /** Milliseconds for which an event stream of a backend may be silent, comments included. Default 15 min. */
+  readonly silence: number
   /** Connections of clients at once; undefined does not bound them. Default 10,000. */
   readonly connections?: number
   /** Milliseconds within which the headers of a request must have arrived. Default 10 s. */

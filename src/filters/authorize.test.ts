@@ -105,6 +105,7 @@ function setUp(section: object | undefined, { names = 'prefix', pageSize }: Opti
     listDeadline: 2000,
     streams: 10,
     queue: 10,
+    age: 3_600_000,
   })
   const handler = route({ ...exposing, backends: byName, rightsOf: policy?.rightsOf })(
     authorize(policy && { policy, catalog, audit: (event) => void events.push(event) })(

@@ -14,6 +14,8 @@ export interface OneTarget {
   readonly hints?: ToolHints | undefined
   /** The tool whose task a call is about. */
   readonly taskOf?: string | undefined
+  /** Whether the tool has to or may be called as an experimental task (2025-11-25, basic/utilities/tasks); undefined: it must not. */
+  readonly taskSupport?: 'required' | 'optional' | undefined
 }
 
 /** Looking for a resource that nobody lists: asked one after the other. */

@@ -57,3 +57,10 @@ export const CACHEABLE_METHODS: ReadonlySet<string> = new Set([
   'resources/templates/list',
   'resources/read',
 ])
+
+const TASK_METHODS: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel'])
+
+/** True for the methods of the tasks extension. `tasks/list` and `tasks/result` of 2025-11-25 are not among them: they end at the adapters. */
+export function isTaskMethod(method: string): boolean {
+  return TASK_METHODS.has(method)
+}

@@ -26,6 +26,8 @@ export interface Entry {
   readonly refersTo: readonly string[]
   /** What a tool says of itself. */
   readonly hints?: ToolHints | undefined
+  /** Raw JSON of `execution`, which legacy clients alone know (2025-11-25, schema `ToolExecution`). */
+  readonly execution?: string | undefined
 }
 
 /** An entry that cannot be listed, and why. */
@@ -107,7 +109,32 @@ function readTool(
   const clean = splice(text, editMembers(root, { execution: undefined }))
   const refersTo = uiNodesOf(text, root).flatMap((node) => stringOf(text, node) ?? [])
   const hints = readToolHints(member(root, 'annotations'))
-  return { backend, kind: 'tools', key, text: clean, paramHeaders: params.headers, refersTo, hints }
+  const node = member(root, 'execution')
+  const execution = node?.kind === 'object' ? rawOf(text, node) : undefined
+  return {
+    backend,
+    kind: 'tools',
+    key,
+    text: clean,
+    paramHeaders: params.headers,
+    refersTo,
+    hints,
+    execution,
+  }
+}
+
+/** What `execution` says about experimental tasks. */
+export function taskSupportOf({ execution }: Pick<Entry, 'execution'>): 'required' | 'optional' | undefined {
+  if (execution === undefined) return undefined
+  const root = scanJson(execution, { detail: 1, maxDepth: Infinity })
+  const support = stringOf(execution, member(root, 'taskSupport'))
+  return support === 'required' || support === 'optional' ? support : undefined
+}
+
+/** The definition as it is listed, with what only legacy clients know. */
+export function withExecution(text: string, execution: string): string {
+  const root = scanJson(text, { detail: 1, maxDepth: Infinity })
+  return root.kind === 'object' ? splice(text, editMembers(root, { execution })) : text
 }
 
 /** Where a definition or a result refers to a `ui://` resource: `_meta.ui.resourceUri` and its deprecated flat form. */

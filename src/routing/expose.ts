@@ -10,12 +10,12 @@ import {
   type ResultMessage,
   edited,
 } from '../protocol/message.ts'
-import { CACHEABLE_METHODS } from '../protocol/methods.ts'
+import { CACHEABLE_METHODS, isTaskMethod } from '../protocol/methods.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from './catalog.ts'
 import { uiNodesOf, uriEdits } from './entry.ts'
 import { labelEdits } from './label.ts'
-import { type TaskIds, isTaskMethod } from './tasks.ts'
+import type { TaskIds } from './tasks.ts'
 import type { UriSpace } from './uris.ts'
 
 /** What replies are translated with. */

@@ -5,7 +5,7 @@ import type { Clock } from '../pipeline/clock.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import { type RawMembers, buildResult } from '../protocol/build.ts'
 import { member, stringOf } from '../protocol/json.ts'
-import { META } from '../protocol/meta.ts'
+import { META, TASKS } from '../protocol/meta.ts'
 import { LIST_METHODS, type ListKind, type ListMethod } from '../protocol/methods.ts'
 import {
   CHANGING_LISTS,
@@ -16,6 +16,7 @@ import {
 import { MODERN_VERSIONS } from '../protocol/versions.ts'
 import type { Sealer } from '../seal/seal.ts'
 import type { AwayBackend, Catalog, Snapshot } from './catalog.ts'
+import { withExecution } from './entry.ts'
 import { ownExtensions, unionOfExtensions } from './extensions.ts'
 import { narrowed } from './narrow.ts'
 import type { Search } from './search.ts'
@@ -75,7 +76,10 @@ async function list(ports: MergePorts, call: Permitted, method: ListMethod): Pro
   const more = next < snapshot.view.entries.length
   return buildResult({
     resultType: '"complete"',
-    [kind]: listText(entries),
+    [kind]:
+      call.downstream.era === 'legacy' && kind === 'tools'
+        ? legacyToolsText(ports, entries)
+        : listText(entries),
     ...(more ? { nextCursor: JSON.stringify(ports.sealer.seal([snapshot.view.digest, next], context)) } : {}),
     ttlMs: String(snapshot.ttlMs),
     cacheScope: JSON.stringify(snapshot.cacheScope),
@@ -105,6 +109,24 @@ function listText(entries: readonly ExposedEntry[]): string {
   const text = `[${entries.map((entry) => entry.text).join(',')}]`
   joined.set(entries, text)
   return text
+}
+
+/** Legacy clients are told which tools can be tasks; with the extension that is every tool of a backend, as it likes. */
+function legacyToolsText(ports: MergePorts, entries: readonly ExposedEntry[]): string {
+  const extended = new Set([...ports.backends.values()].filter(offersTasks).map((backend) => backend.name))
+  const executionOf = ({ backend, execution }: ExposedEntry['entry']): string | undefined =>
+    execution ?? (extended.has(backend) ? '{"taskSupport":"optional"}' : undefined)
+  if (entries.every(({ entry }) => executionOf(entry) === undefined)) return listText(entries)
+  const texts = entries.map(({ entry, text }) => {
+    const execution = executionOf(entry)
+    return execution === undefined ? text : withExecution(text, execution)
+  })
+  return `[${texts.join(',')}]`
+}
+
+function offersTasks(backend: Backend): boolean {
+  const { identity } = backend.status()
+  return identity?.era === 'modern' && Object.hasOwn(ownExtensions(identity), TASKS)
 }
 
 function offsetOf(opened: unknown, snapshot: Snapshot, method: ListMethod): number {
@@ -182,7 +204,7 @@ function reasonOf(ports: MergePorts, backend: string): string {
 /** The features that the gateway relays, as the union of what the backends offer; the aggregate always has tools. */
 function capabilitiesOf(
   found: readonly Found[],
-  { route, downstream, permit }: Pick<Permitted, 'route' | 'downstream' | 'permit'>,
+  { route, permit }: Pick<Permitted, 'route' | 'permit'>,
 ): Readonly<Record<string, object>> {
   const aggregate = route.kind === 'aggregate'
   const isOpen = (backend: string, feature: string): boolean =>
@@ -203,7 +225,7 @@ function capabilitiesOf(
   )
   if (followable && offered.has('resources'))
     capabilities['resources'] = { ...capabilities['resources'], subscribe: true }
-  const all = found.map(({ identity }) => ownExtensions(identity, downstream.era === 'legacy'))
+  const all = found.map(({ identity }) => ownExtensions(identity))
   const extensions = aggregate ? unionOfExtensions(all) : (all[0] ?? {})
   if (Object.keys(extensions).length > 0) capabilities['extensions'] = extensions
   return capabilities

@@ -266,9 +266,7 @@ describe('a task', () => {
     assert.deepEqual(refusal.details.data, { requiredCapabilities: { extensions: { [TASKS]: {} } } })
   })
 
-  test('of a legacy client is not served, nor are the methods that are gone', async () => {
-    const legacy = { downstream: { ...mine.downstream, era: 'legacy' as const } }
-    assert.equal((await refusalOf(task({ taskId }, legacy))).code, 'METHOD_NOT_FOUND')
+  test('is served in the modern form alone, without the methods that are gone', async () => {
     for (const method of ['tasks/list', 'tasks/result'])
       for (const face of [ALL, GITHUB]) {
         const call = callOf(request(method, { _meta: declared }), { route: face })

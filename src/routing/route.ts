@@ -5,12 +5,13 @@ import type { Stage } from '../pipeline/handler.ts'
 import type { Rights } from '../pipeline/rights.ts'
 import type { OneTarget, Target } from '../pipeline/target.ts'
 import { member, stringOf, valueOf } from '../protocol/json.ts'
-import { type ListKind, isListMethod, nameParamOf } from '../protocol/methods.ts'
+import { type ListKind, isListMethod, isTaskMethod, nameParamOf } from '../protocol/methods.ts'
 import { checkParamHeaders } from '../protocol/param-headers.ts'
 import { referenceOf } from '../protocol/subject.ts'
 import type { Catalog, Found } from './catalog.ts'
+import { taskSupportOf } from './entry.ts'
 import { isExtensionCall } from './extensions.ts'
-import { type TaskIds, isTaskMethod, taskTarget } from './tasks.ts'
+import { type TaskIds, taskTarget } from './tasks.ts'
 import { listed, printable, unknownName } from './unknown.ts'
 import type { ExposedEntry } from './view.ts'
 
@@ -65,8 +66,7 @@ class Router {
     if (isListMethod(method)) return { kind: 'many', operation: { kind: 'list', method }, backends }
     if (method === 'subscriptions/listen') return { kind: 'many', operation: { kind: 'listen' }, backends }
     if (method === 'completion/complete') return this.#completion(call)
-    // Tasks of legacy clients are another thing, which no gateway can tell from the modern one.
-    if (isTaskMethod(method) && call.downstream.era === 'modern') return taskTarget(this.#taskIds, call)
+    if (isTaskMethod(method)) return taskTarget(this.#taskIds, call)
     if (call.route.kind === 'backend' && this.#belongsToExtension(call, call.route.backend))
       return direct(call.route.backend, undefined)
     throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${printable(method)}`)
@@ -86,8 +86,9 @@ class Router {
 
   /** The headers of what the caller may not see are not looked at: an error would show that it exists. */
   #checked(call: Call, { entry }: ExposedEntry): OneTarget {
-    const { backend, key, paramHeaders, hints } = entry
-    const target: OneTarget = { kind: 'one', backend, name: key, paramHeaders, hints }
+    const { backend, key, paramHeaders, hints, execution } = entry
+    const plain: OneTarget = { kind: 'one', backend, name: key, paramHeaders, hints }
+    const target = execution === undefined ? plain : { ...plain, taskSupport: taskSupportOf(entry) }
     if (call.headers === undefined || paramHeaders.length === 0) return target
     if (this.#rights(call)?.sees(entry) ?? true) checkHeaders(call.headers, call, target)
     return target

@@ -2,7 +2,7 @@ import type { Backend, BackendSubscription } from '../backend/backend.ts'
 import { EVERYBODY } from '../backend/subscriptions.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
-import type { Call, Notifications, Permitted, Reply } from '../pipeline/call.ts'
+import { type Call, type Notifications, type Permitted, type Reply, holderOf } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import { buildResult } from '../protocol/build.ts'
@@ -37,6 +37,8 @@ export interface FanInPorts {
   readonly streams: number
   /** Notifications that may wait for a client that does not read. */
   readonly queue: number
+  /** Milliseconds after which a subscription of a modern client is ended in good order. */
+  readonly age: number
 }
 
 /** The subscriptions of all clients: each follows several backends. */
@@ -73,12 +75,11 @@ export function createFanIn(ports: FanInPorts): FanIn {
   }
 }
 
-/** Counts the open subscriptions of each principal. Anonymous clients with a session are told apart by it. */
+/** Counts the open subscriptions of each holder. */
 function createAdmission(limit: number): (call: Call) => () => void {
   const counts = new Map<string, number>()
-  return ({ principal, downstream }) => {
-    const session = principal.anonymous ? (downstream.session ?? '') : ''
-    const key = `${principal.id} ${session}`
+  return (call) => {
+    const key = holderOf(call)
     const count = counts.get(key) ?? 0
     if (count >= limit) {
       const message = `There are ${limit} open subscriptions already`
@@ -146,6 +147,9 @@ class ClientSubscription {
   readonly #outbox: Outbox
   readonly #overflow = new AbortController()
   readonly #ended = new AbortController()
+  /** Nothing else ends the subscription of a client that vanished; one that is there subscribes again. */
+  readonly #old = new AbortController()
+  readonly #cancelAge: (() => void) | undefined
   #parts: readonly Part[] = []
   readonly #stopNews: () => void
   #acknowledged = false
@@ -162,6 +166,9 @@ class ClientSubscription {
       queue: ports.queue,
       onOverflow: (error) => this.#overflow.abort(error),
     })
+    // Those of legacy clients live as long as the streams and sessions that they are for.
+    if (opening.call.downstream.era === 'modern')
+      this.#cancelAge = ports.clock.after(ports.age, () => this.#old.abort(new Error('old')))
     this.#stopNews = ports.catalog.onNews((backend, list) => {
       if (opening.backends.includes(backend) && this.#wants(backend, list)) this.#outbox.putList(list)
     })
@@ -170,7 +177,7 @@ class ClientSubscription {
   /** Settles with the result when the gateway ends the subscription. */
   async serve(draining: AbortSignal): Promise<Reply> {
     const { signal } = this.#opening.call
-    const ends = AbortSignal.any([signal, this.#overflow.signal, draining])
+    const ends = AbortSignal.any([signal, this.#overflow.signal, this.#old.signal, draining])
     const owners = await unlessAborted(this.#owners(), ends)
     this.#follow(owners)
     this.#followTasks()
@@ -181,7 +188,7 @@ class ClientSubscription {
       return await unlessAborted(new Promise<never>(() => undefined), ends)
     } catch (error) {
       // Whatever else happened first is no graceful end.
-      if (!draining.aborted || error !== draining.reason) throw error
+      if (error !== this.#old.signal.reason && (!draining.aborted || error !== draining.reason)) throw error
       return buildResult({ resultType: '"complete"', _meta: { [META.subscriptionId]: this.#id } })
     }
   }
@@ -189,6 +196,7 @@ class ClientSubscription {
   close(): void {
     this.#ended.abort(new GatewayError('CANCELLED', 'The subscription ended'))
     this.#stopNews()
+    this.#cancelAge?.()
     this.#outbox.close()
     this.#parts.forEach(({ subscription }) => subscription.close())
   }
@@ -259,8 +267,7 @@ class ClientSubscription {
     })
     const parts = [...Map.groupBy(opened, ({ name }) => name)].flatMap(([name, tasks]): readonly Part[] => {
       const backend = this.#ports.backends.get(name)
-      // A legacy server may have tasks, but not these.
-      if (backend === undefined || backend.status().identity?.era === 'legacy') return []
+      if (backend === undefined) return []
       const subscription = backend.subscribe(
         { lists: [], resources: [], tasks: [...new Set(tasks.map(({ own }) => own))] },
         {

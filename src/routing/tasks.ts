@@ -6,8 +6,6 @@ import { subjectOf } from '../protocol/subject.ts'
 import type { Sealer } from '../seal/seal.ts'
 import { declaredExtensions } from './extensions.ts'
 
-const METHODS: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel'])
-
 /** A task as its backend knows it. */
 export interface OwnTask {
   readonly backend: string
@@ -46,11 +44,6 @@ export function createTaskIds(sealer: Sealer): TaskIds {
       return route.kind === 'aggregate' || route.backend === backend ? { backend, taskId, tool } : undefined
     },
   }
-}
-
-/** True for the methods of the tasks extension. `tasks/list` and `tasks/result` of 2025-11-25 are not among them. */
-export function isTaskMethod(method: string): boolean {
-  return METHODS.has(method)
 }
 
 /**

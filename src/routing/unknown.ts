@@ -50,11 +50,25 @@ function awayOwner(name: string, away: readonly AwayBackend[], scope: CatalogSco
 
 function suggestion(noun: string, name: string, names: readonly string[]): string {
   if (names.length === 0) return `There is no ${noun}.`
-  const close = names.filter((other) => other.includes(name) || name.includes(other) || isNear(name, other))
-  const shown = (close.length > 0 ? close : names).slice(0, 10)
+  const close = closeTo(name, names)
+  const shown = (close.length > 0 ? close : names).slice(0, SHOWN)
   const rest =
     close.length > 0 ? '' : names.length > shown.length ? ` and ${names.length - shown.length} more` : ''
   return `${close.length > 0 ? 'Close to it' : 'There is'}: ${listed(shown)}${rest}.`
+}
+
+/** Names that are suggested at most, and names that a wrong one is compared with: anybody can ask for any, at any rate. */
+const SHOWN = 10
+const COMPARED = 2000
+
+function closeTo(name: string, names: readonly string[]): readonly string[] {
+  if (name.length > LONGEST) return []
+  const close: string[] = []
+  for (const other of names.slice(0, COMPARED)) {
+    if (!other.includes(name) && !name.includes(other) && !isNear(name, other)) continue
+    if (close.push(other) === SHOWN) break
+  }
+  return close
 }
 
 /** Names in a sentence. */
@@ -67,8 +81,9 @@ export function printable(name: string): string {
   return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 128)
 }
 
-/** Most letters that may differ between names that are suggested for each other. */
+/** Most letters that may differ between names that are suggested for each other, and the longest that are compared. */
 const NEAR = 3
+const LONGEST = 128
 
 /** Whether the Levenshtein distance is small. Gives up as soon as it cannot be: there may be many names to compare with. */
 function isNear(a: string, b: string): boolean {

@@ -40,6 +40,7 @@ interface Kept {
   lastUsed: number
 }
 
+/** Milliseconds between two looks for sessions that nobody uses, where they are not even shorter-lived. */
 const SWEEP = 30_000
 
 /**
@@ -127,7 +128,11 @@ class SessionHttp implements LegacyHttp {
     if (this.#sessions.size >= settings.limits.sessions) {
       throw new GatewayError('TOO_MANY', 'Too many sessions are open', { retryAfterMs: 5000 })
     }
-    const streams = createSessionStreams({ clock, queue: settings.limits.queue })
+    const streams = createSessionStreams({
+      clock,
+      queue: settings.limits.queue,
+      age: settings.limits.streamAge,
+    })
     const opening = {
       id: randomUUID(),
       principal: post.principal,
@@ -145,7 +150,7 @@ class SessionHttp implements LegacyHttp {
     )
     streams.speak(session.version)
     this.#sessions.set(session.id, { session, streams, leave, lastUsed: clock.now() })
-    this.#cancelSweep ??= clock.after(SWEEP, () => this.#sweep())
+    this.#cancelSweep ??= clock.after(this.#pause, () => this.#sweep())
     if (post.response.destroyed) return
     if (post.accept.json) {
       return writeJson(post.response, replyText, { status: 200, headers: { 'mcp-session-id': session.id } })
@@ -198,7 +203,11 @@ class SessionHttp implements LegacyHttp {
       session.listening(false)
       if (kept.lastUsed < limit && session.inFlight === 0) this.#end(kept, gone())
     }
-    if (this.#sessions.size > 0) this.#cancelSweep = clock.after(SWEEP, () => this.#sweep())
+    if (this.#sessions.size > 0) this.#cancelSweep = clock.after(this.#pause, () => this.#sweep())
+  }
+
+  get #pause(): number {
+    return Math.min(SWEEP, this.#ports.settings.sessionIdle)
   }
 }
 

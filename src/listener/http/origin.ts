@@ -12,7 +12,7 @@ export interface OriginCheck {
    *
    * @param path without the query
    * @returns true if that was all: a preflight, which has been answered
-   * @throws GatewayError ORIGIN_FORBIDDEN or HOST_FORBIDDEN
+   * @throws GatewayError ORIGIN_FORBIDDEN, HOST_FORBIDDEN or INVALID_REQUEST
    */
   (request: IncomingMessage, response: ServerResponse, path: string): boolean
 }
@@ -22,7 +22,8 @@ const PUBLIC_PATH = '/.well-known/oauth-protected-resource'
 
 /**
  * `Origin` must be known (2026-07-28, basic/transports/streamable-http "Security & Endpoint"), and while the gateway
- * listens on loopback, `Host` must name this machine.
+ * listens on loopback, `Host` must name this machine. More than one `Host` is refused everywhere (RFC 9112 section 3.2):
+ * others may have believed another.
  */
 export function originCheck(settings: GatewaySettings): OriginCheck {
   const origins = new Set(settings.allowedOrigins.map((origin) => origin.toLowerCase()))
@@ -32,6 +33,8 @@ export function originCheck(settings: GatewaySettings): OriginCheck {
   const checkHost = hostCheck(settings, local)
   return (request, response, path) => {
     const { origin, host } = request.headers
+    if (host?.includes(',') === true)
+      throw new GatewayError('INVALID_REQUEST', 'The request has more than one Host header')
     checkHost(host)
     if (origin === undefined) return false
     if (isKnownOrigin(origin)) allowReading(response, origin)

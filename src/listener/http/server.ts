@@ -38,6 +38,11 @@ export type Readiness = () => boolean
 /** Milliseconds between two looks at how long headers take; Node's own 30 s would make the timeout three times as long. */
 const CHECK_INTERVAL = 1000
 const KEEP_ALIVE_TIMEOUT = 65_000
+/**
+ * Milliseconds of silence before TCP asks whether the peer is there: ten times, a second apart. Shorter than the pause
+ * between two comments of an event stream, because what is unacknowledged stops the asking for a quarter of an hour.
+ */
+const TCP_KEEP_ALIVE = 10_000
 /** Headers of a request. */
 const MOST_HEADERS = 200
 /** Characters of a path with its query. */
@@ -56,9 +61,14 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     connectionsCheckingInterval: CHECK_INTERVAL,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     maxHeaderSize: ports.settings.limits.headers,
+    // Of two Host headers Node would drop the second without a word; joined they are seen, and refused.
+    joinDuplicateHeaders: true,
     // Bodies have their own timeout; an answer may take as long as its backend may.
     requestTimeout: 0,
     noDelay: true,
+    // A peer that is gone without a word does not acknowledge this: its connection ends, and what it held with it.
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE,
   })
   // Beyond it, Node refuses by itself or, before version 26, drops headers in silence: ours has to come first.
   server.maxHeadersCount = 2 * MOST_HEADERS

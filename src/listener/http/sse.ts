@@ -77,6 +77,7 @@ class SseSessions implements SseHttp {
     const writer = openEvents(response, {
       clock,
       queue: settings.limits.queue,
+      age: settings.limits.streamAge,
       onOverflow: () => response.destroy(),
       // The stream is all that there is: without it nothing can be answered.
       onClose: () => {

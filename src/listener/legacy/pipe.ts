@@ -100,8 +100,8 @@ class Pipe implements LegacyPipe {
 
   async #initialize(message: RequestMessage): Promise<string> {
     this.#session?.close(new GatewayError('CANCELLED', 'The client initialized again'))
-    const { id = randomUUID(), principal, route, transport, address, write } = this.#options
-    const opening = { id, principal, route, transport, address, push: (text: string) => void write(text) }
+    const { id = randomUUID(), write, ...owner } = this.#options
+    const opening = { ...owner, id, push: (text: string) => void write(text) }
     const { session, replyText } = await openSession(message, opening, this.#ports)
     this.#session = session
     return replyText
