@@ -30,7 +30,7 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
 }
 
 /** What the configuration would do, with secrets hidden. */
-function summary(io: Io, { gateway, auth, admin, backends }: Config): object {
+function summary(io: Io, { gateway, auth, admin, backends, limits, store }: Config): object {
   return {
     gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
     auth:
@@ -42,6 +42,8 @@ function summary(io: Io, { gateway, auth, admin, backends }: Config): object {
             anonymous: auth.anonymous,
           },
     admin: admin === undefined ? null : `http://${formatListen(admin.listen)}`,
+    limits: limits.map(({ name, key, allowance }) => ({ name, key, ...allowance })),
+    store: store.url === undefined ? 'memory' : 'shared',
     backends: backends.map((backend) => ({
       name: backend.name,
       transport: backend.transport,
@@ -58,13 +60,15 @@ function summary(io: Io, { gateway, auth, admin, backends }: Config): object {
   }
 }
 
-function description(io: Io, { gateway, auth, admin, backends }: Config): string {
+function description(io: Io, { gateway, auth, admin, backends, limits, store }: Config): string {
   const facts = [
     ['Name', gateway.name],
     ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
     ['Who may call', callers(auth)],
     ['Admin listener', admin === undefined ? 'off' : `http://${formatListen(admin.listen)}`],
     ['Tool names', NAMES[gateway.names]],
+    ['Limits', limits.length === 0 ? 'off' : limits.map(({ name }) => name).join(', ')],
+    ['Counted', store.url === undefined ? 'in memory' : 'by the server of store.url'],
   ]
   const lines = facts.map(([label, value]) => `${`${label}:`.padEnd(20)}${value}\n`).join('')
   const heading = ['BACKEND', 'TRANSPORT', 'ERA', 'TIMEOUT', 'WHERE']

@@ -61,6 +61,8 @@ Clients connect to: http://127.0.0.1:8080/mcp
 Who may call:       anybody
 Admin listener:     http://127.0.0.1:9901
 Tool names:         <backend>_<tool>
+Limits:             default
+Counted:            in memory
 
 BACKEND  TRANSPORT  ERA   TIMEOUT  WHERE
 github   http       auto  30s      https://example.com/mcp?key=… (headers:
@@ -82,6 +84,8 @@ test('check --json says the same, and no secret either', async () => {
     gateway: { name: 'toolgate', url: 'http://127.0.0.1:8080/mcp', names: 'prefix' },
     auth: null,
     admin: 'http://127.0.0.1:9901',
+    limits: [{ name: 'default', key: ['principal'], kind: 'window', count: 60, per: 60_000 }],
+    store: 'memory',
     backends: [
       {
         name: 'github',
