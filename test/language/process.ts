@@ -65,7 +65,13 @@ export async function gatewayProcess(where: Site): Promise<GatewayProcess> {
   const failed = exit.then(({ code }) => {
     throw new Error(`toolgate serve ended with ${code}:\n${stderr.entries.join('\n')}`)
   })
-  const first = await Promise.race([stdout.until((line) => urlIn(line) !== undefined), failed])
+  const first = await Promise.race([stdout.until((line) => urlIn(line) !== undefined), failed]).catch(
+    (error: unknown) => {
+      // It would keep its test alive.
+      child.kill('SIGKILL')
+      throw error
+    },
+  )
   failed.catch(() => undefined)
   const url = urlIn(first) ?? ''
   return {
