@@ -14,6 +14,7 @@ import { timeout } from './filters/timeout.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
 import { type StdioListener, listenStdio } from './listener/stdio.ts'
+import { type Audit, auditToLog } from './pipeline/audit.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
@@ -38,6 +39,8 @@ export interface GatewayPorts {
   readonly clock?: Clock
   /** Default: nothing is logged. */
   readonly log?: Log
+  /** Where security decisions go. Default: the log. */
+  readonly audit?: Audit
   /** A number in [0, 1). Default `Math.random`; used for jitter only. */
   readonly random?: () => number
 }
@@ -77,6 +80,7 @@ interface Parts {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  readonly audit: Audit
   readonly backends: ReadonlyMap<string, Backend>
   readonly catalog: Catalog
   readonly meter: Meter
@@ -89,6 +93,7 @@ interface Parts {
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const clock = ports.clock ?? systemClock
   const log = ports.log ?? silentLog
+  const audit = ports.audit ?? auditToLog(log)
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
   const sealer = createSealer(randomKey())
   const backends = createBackends(config, ports, { clock, log, sealer })
@@ -105,6 +110,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     config,
     clock,
     log,
+    audit,
     backends,
     catalog,
     sealer,
