@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'SESSION_REQUIRED'
   | 'SESSION_NOT_FOUND'
   | 'FORBIDDEN'
+  | 'QUARANTINED'
   | 'TOO_MANY'
   | 'CANCELLED'
   | 'DRAINING'
@@ -119,6 +120,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   ),
   SESSION_NOT_FOUND: row(404, -31044, 'downstream', 'final', 'Start a new session with initialize.'),
   FORBIDDEN: row(403, -31403, 'downstream', 'final', 'Ask the operator for the permission.'),
+  QUARANTINED: row(
+    403,
+    -31423,
+    'downstream',
+    'final',
+    'Its definition has to be reviewed with `toolgate pin <backend>`.',
+  ),
   TOO_MANY: row(503, -31053, 'gateway', 'retryable', 'Try again in a moment.'),
   CANCELLED: row(499, -31099, 'downstream', 'final', 'The caller cancelled this call.'),
   DRAINING: row(503, -31053, 'gateway', 'retryable', 'The gateway is shutting down; connect again.'),

@@ -4,10 +4,11 @@ import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
 import { createQuota } from './backend/quota.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
-import type { Config } from './config/types.ts'
+import type { Config, IntegrityPolicy } from './config/types.ts'
 import { authorize } from './filters/authorize.ts'
 import { dispatch } from './filters/dispatch.ts'
 import { forward } from './filters/forward.ts'
+import { quarantine } from './filters/quarantine.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
 import { timeout } from './filters/timeout.ts'
@@ -20,6 +21,10 @@ import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
 import { expose } from './routing/expose.ts'
+import { type ListedDefinition, definitionsOf } from './routing/integrity/definitions.ts'
+import { type Integrity, createIntegrity } from './routing/integrity/integrity.ts'
+import { openLockFile } from './routing/integrity/lock-file.ts'
+import type { IntegrityReport, LockReport } from './routing/integrity/report.ts'
 import { merge } from './routing/merge.ts'
 import { route } from './routing/route.ts'
 import { createSearch } from './routing/search.ts'
@@ -49,6 +54,8 @@ export interface GatewayPorts {
 export interface BackendReport extends BackendStatus {
   /** Tools that are known of it; undefined while none were listed. */
   readonly tools: number | undefined
+  /** How its definitions stand to what was approved. */
+  readonly integrity: IntegrityReport
 }
 
 /** A running gateway. */
@@ -67,6 +74,13 @@ export interface Gateway {
   /** Serves one client on a pair of streams. */
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
+  /** How the file with the approved definitions is. */
+  lockReport(): LockReport
+  /**
+   * What `toolgate pin` approves: every tool and prompt of each backend as it is defined there; undefined for a backend
+   * whose lists are not known completely.
+   */
+  definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined>
   readonly meter: Readonly<Meter>
   /** Stops accepting, lets calls in flight finish for the configured time, then ends everything. */
   close(): Promise<void>
@@ -83,13 +97,18 @@ interface Parts {
   readonly audit: Audit
   readonly backends: ReadonlyMap<string, Backend>
   readonly catalog: Catalog
+  readonly integrity: Integrity
   readonly meter: Meter
   readonly sealer: Sealer
   readonly taskIds: TaskIds
   readonly fanIn: FanIn
 }
 
-/** Builds a gateway. Nothing is connected or bound before `ready` and `listen`. */
+/**
+ * Builds a gateway. Nothing is connected or bound before `ready` and `listen`.
+ *
+ * @throws LockError if the file with the approved definitions (`integrity.lock`) is there and cannot be believed
+ */
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const clock = ports.clock ?? systemClock
   const log = ports.log ?? silentLog
@@ -97,6 +116,13 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
   const sealer = createSealer(randomKey())
   const backends = createBackends(config, ports, { clock, log, sealer })
+  const integrity = createIntegrity({
+    policies: policiesOf(config),
+    names: config.gateway.names,
+    lock: openLockFile(config.integrity.lock, clock),
+    audit,
+    clock,
+  })
   const catalog = createCatalog([...backends.values()], {
     clock,
     log,
@@ -104,6 +130,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     listDeadline: config.gateway.listDeadline,
     staleFor: config.gateway.staleFor,
     fetchTimeout: timeouts(config),
+    integrity,
   })
   const taskIds = createTaskIds(sealer)
   const parts: Parts = {
@@ -113,6 +140,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     audit,
     backends,
     catalog,
+    integrity,
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -141,7 +169,10 @@ function pipeline(parts: Parts): Answerer {
   const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
   const routed = route({ ...exposing, backends })(
     // Nothing passes without a permit, and only this mints one.
-    authorize()(dispatch({ one, many, listen: fanIn.listen })),
+    authorize()(
+      // What is not as it was approved is refused, but only to those who may know that it is there.
+      quarantine()(dispatch({ one, many, listen: fanIn.listen })),
+    ),
   )
   // The one place where errors become answers, seen from outside like every other answer.
   return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
@@ -150,6 +181,12 @@ function pipeline(parts: Parts): Answerer {
 function timeouts(config: Config): (backend: string) => number {
   const byName = new Map(config.backends.map((backend) => [backend.name, backend.timeout]))
   return (backend) => byName.get(backend) ?? 30_000
+}
+
+/** The general policy, with what each backend has of its own. */
+function policiesOf({ backends, integrity }: Config): ReadonlyMap<string, IntegrityPolicy> {
+  const { lock: _, ...general } = integrity
+  return new Map(backends.map((backend) => [backend.name, { ...general, ...backend.integrity }]))
 }
 
 function createBackends(
@@ -220,12 +257,21 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
-    const { backends, catalog } = this.#parts
+    const { backends, catalog, integrity } = this.#parts
     return [...backends.values()].map((backend) => {
       const known = catalog.known('tools', backend.name)
       const tools = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries.length
-      return { ...backend.status(), tools }
+      return { ...backend.status(), tools, integrity: integrity.report(backend.name) }
     })
+  }
+
+  lockReport(): LockReport {
+    return this.#parts.integrity.lockReport()
+  }
+
+  definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined> {
+    const { backends, catalog } = this.#parts
+    return new Map([...backends.keys()].map((backend) => [backend, definitionsOf(catalog, backend)]))
   }
 
   close(): Promise<void> {
@@ -234,13 +280,14 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, fanIn } = this.#parts
+    const { backends, catalog, integrity, fanIn } = this.#parts
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
     fanIn.drain()
     this.#stdio?.drain()
     await this.#drained()
     catalog.close()
+    integrity.close()
     await Promise.all([this.#http?.close(), this.#stdio?.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
   }

@@ -44,3 +44,14 @@ export interface ImportOptions {
   readonly force: boolean
   readonly dryRun: boolean
 }
+
+/** Options of `toolgate pin`. */
+export interface PinOptions extends ConfigOptions {
+  /** Only these; empty means all. */
+  readonly backends: readonly string[]
+  /** Approve without asking. */
+  readonly yes: boolean
+  /** Write nothing; exit code 1 if anything differs. */
+  readonly check: boolean
+  readonly json: boolean
+}

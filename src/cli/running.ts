@@ -4,10 +4,12 @@ import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
 import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
 import type { Config } from '../config/types.ts'
-import { type BackendReport, type Gateway, createGateway } from '../gateway.ts'
+import { type BackendReport, type Gateway, type GatewayPorts, createGateway } from '../gateway.ts'
 import { systemClock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
-import type { Io } from './io.ts'
+import { LockError } from '../routing/integrity/lock.ts'
+import { integrityDocument, lockDocument } from './integrity-text.ts'
+import { CliError, type Io } from './io.ts'
 
 /** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
 export interface Surroundings {
@@ -29,13 +31,17 @@ export async function surround(io: Io, config: Config, log: Log): Promise<Surrou
     )
   }
   const children: ChildLedger | undefined = hasChildren ? openChildLedger(stateDir, { host, log }) : undefined
-  const gateway = createGateway(config, {
-    version: io.version,
-    host,
-    log,
-    ...(children === undefined ? {} : { children }),
-  })
-  return { gateway, stateDir }
+  const ports = { version: io.version, host, log, ...(children === undefined ? {} : { children }) }
+  return { gateway: build(config, ports), stateDir }
+}
+
+function build(config: Config, ports: GatewayPorts): Gateway {
+  try {
+    return createGateway(config, ports)
+  } catch (error) {
+    if (!(error instanceof LockError)) throw error
+    throw new CliError(error.message, 'Restore it, or remove it and approve again with `toolgate pin`.')
+  }
 }
 
 /** The admin listener of a running gateway. */
@@ -88,6 +94,7 @@ function statusDocument(
   return {
     gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
+    lock: lockDocument(gateway.lockReport()),
     backends: gateway.report().map(backendDocument),
   }
 }
@@ -117,5 +124,6 @@ export function backendDocument(backend: BackendReport): object {
     restarts: backend.restarts,
     sessions: backend.sessions,
     server: identity?.serverInfo ?? null,
+    integrity: integrityDocument(backend.integrity),
   }
 }

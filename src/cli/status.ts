@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici'
 import { z } from 'zod'
 import { type RunningGateway, findGateway } from './gateways.ts'
+import { INTEGRITY, LOCK, renderIntegrity } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
 import type { GatewayOptions } from './options.ts'
 import { duration, oneLine, paint, table } from './text.ts'
@@ -15,10 +16,12 @@ const BACKEND = z.object({
   tools: z.number().nullish(),
   readyAfterMs: z.number().nullish(),
   restarts: z.number().nullish(),
+  integrity: INTEGRITY.optional(),
 })
 
 const STATUS = z.object({
   gateway: z.object({ name: z.string(), version: z.string(), url: z.string() }),
+  lock: LOCK.optional(),
   backends: z.array(BACKEND),
 })
 
@@ -73,7 +76,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function render(io: Io, { gateway, backends }: z.output<typeof STATUS>): string {
+function render(io: Io, { gateway, backends, lock }: z.output<typeof STATUS>): string {
   const head = `${paint(io.stdout, 'bold', oneLine(gateway.name, 40))} ${oneLine(gateway.version, 20)}  ${oneLine(gateway.url, 200)}\n`
   if (backends.length === 0) return `${head}no backends\n`
   const rows = backends.map(({ name, state, era, transport, tools, readyAfterMs, reason, restarts }) => [
@@ -86,5 +89,5 @@ function render(io: Io, { gateway, backends }: z.output<typeof STATUS>): string 
     oneLine([reason ?? '', (restarts ?? 0) > 0 ? `(${restarts} restarts)` : ''].join(' '), 500),
   ])
   const heading = ['BACKEND', 'STATE', 'ERA', 'TRANSPORT', 'TOOLS', 'READY', 'REASON']
-  return `${head}\n${table([heading, ...rows], io.stdout)}`
+  return `${head}\n${table([heading, ...rows], io.stdout)}${renderIntegrity(backends, lock, io.stdout)}`
 }

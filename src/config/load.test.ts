@@ -55,6 +55,13 @@ test('a backend that is a string is its URL, and everything else has a default',
     },
     admin: { listen: { host: '127.0.0.1', port: 9901 } },
     log: { level: 'info', format: 'auto' },
+    integrity: {
+      lock: '/etc/mcp/tools.lock',
+      onChange: 'quarantine',
+      onNew: 'quarantine',
+      onShadow: 'warn',
+      onInvisible: 'escape',
+    },
     backends: [
       {
         name: 'github',
@@ -149,14 +156,14 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a section',
     'gatway: {}\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, admin, log; did you mean gateway?',
+      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, admin, log, integrity; did you mean gateway?',
     ],
   ],
   [
     'a typo in a backend',
     'backends:\n  a:\n    url: http://a\n    timeot: 30s',
     [
-      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, timeout, isolation, interactive, maxSessions, headers, connections; did you mean timeout?',
+      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, timeout, isolation, interactive, maxSessions, integrity, headers, connections; did you mean timeout?',
     ],
   ],
   [

@@ -111,7 +111,7 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   return findings
 }
 
-function toConfig({ gateway, backends, admin, log }: FileSettings, dir: string): Config {
+function toConfig({ gateway, backends, admin, log, integrity }: FileSettings, dir: string): Config {
   const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, ...rest } = gateway
   return {
     gateway: {
@@ -121,6 +121,7 @@ function toConfig({ gateway, backends, admin, log }: FileSettings, dir: string):
     },
     admin: admin === false ? undefined : admin,
     log,
+    integrity: { ...integrity, lock: resolve(dir, integrity.lock) },
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
+import { type IntegrityInput, integrity } from './integrity-schema.ts'
 import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { parseListen } from './listen.ts'
 import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
@@ -125,6 +126,7 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
     .meta({ description: 'The MCP servers behind the gateway, by name.' }),
   admin,
   log,
+  integrity,
 }).meta({ title: 'Toolgate configuration' })
 
 /** A validated file, with defaults, before paths are resolved. */
@@ -137,4 +139,5 @@ export interface FileSettings {
   readonly backends: Readonly<Record<string, BackendInput>>
   readonly admin: AdminConfig | false
   readonly log: LogConfig
+  readonly integrity: IntegrityInput
 }

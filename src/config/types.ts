@@ -77,6 +77,27 @@ export interface GatewaySettings {
   readonly limits: LimitsConfig
 }
 
+/** What happens to a definition that is not as it should be: not listed and not callable, listed and reported, or nothing. */
+export type DriftPolicy = 'quarantine' | 'warn' | 'allow'
+
+/** How far the definitions that a backend lists are believed. */
+export interface IntegrityPolicy {
+  /** A definition that is not the approved one. Default `quarantine`. */
+  readonly onChange: DriftPolicy
+  /** A definition that was not there when the backend was approved. Default `quarantine`. */
+  readonly onNew: DriftPolicy
+  /** A tool that is named or described to pass for that of another backend. Default `warn`. */
+  readonly onShadow: DriftPolicy
+  /** Texts with invisible characters: shown as `\\u202e`, or the definition is left out. Default `escape`. */
+  readonly onInvisible: 'escape' | 'exclude'
+}
+
+/** The general policy, and where the approved definitions are. */
+export interface IntegrityConfig extends IntegrityPolicy {
+  /** Absolute path of the file with the approved definitions; while there is none, nothing is held against anything. */
+  readonly lock: string
+}
+
 /** What every backend has. */
 export interface BackendCommon {
   readonly name: string
@@ -89,6 +110,8 @@ export interface BackendCommon {
   readonly interactive: Interactive
   /** Sessions or processes of this backend at once. Default 100. */
   readonly maxSessions: number
+  /** What differs from {@link Config.integrity}; undefined means nothing. */
+  readonly integrity?: Partial<IntegrityPolicy> | undefined
 }
 
 /** A backend reached over Streamable HTTP. */
@@ -134,6 +157,7 @@ export interface Config {
   readonly gateway: GatewaySettings
   readonly admin: AdminConfig | undefined
   readonly log: LogConfig
+  readonly integrity: IntegrityConfig
   /** In the order of the file. */
   readonly backends: readonly BackendConfig[]
 }

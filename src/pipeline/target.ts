@@ -9,6 +9,8 @@ export interface OneTarget {
   readonly name: string | undefined
   /** The parameters of the tool that are mirrored in headers. */
   readonly paramHeaders: readonly ParamHeader[]
+  /** Why calls of it are refused although it is there; undefined for nearly all. */
+  readonly held?: string | undefined
 }
 
 /** Looking for a resource that nobody lists: asked one after the other. */

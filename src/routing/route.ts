@@ -120,13 +120,19 @@ class Router {
   }
 
   #completion(call: Call): Target | Promise<Target> {
-    if (call.route.kind === 'backend') return direct(call.route.backend, undefined)
     const reference = referenceOf(call.message)
     const name = reference && stringOf(call.message.text, reference.node)
+    if (call.route.kind === 'backend') return this.#ownCompletion(call, call.route.backend, name)
     if (reference === undefined || name === undefined) throw badReference()
     if (reference.type === 'resource') return this.#completionOfResource(call, name)
     const shown = this.#catalog.peek('prompts', call.route, name)
     return shown === undefined ? this.#found(call, 'prompts', name) : checked(call, shown)
+  }
+
+  /** The backend knows its own names; only what is held back of it is not asked about. */
+  #ownCompletion(call: Call, backend: string, prompt: string | undefined): Target {
+    const shown = prompt === undefined ? undefined : this.#catalog.peek('prompts', call.route, prompt)
+    return shown?.quarantine === undefined ? direct(backend, undefined) : checked(call, shown)
   }
 
   /** The reference is a template or the URI of a resource (2026-07-28, server/utilities/completion). */
@@ -165,6 +171,8 @@ function nameOf(call: Call): string {
 function checked(call: Call, shown: ExposedEntry): OneTarget {
   const { backend, key, paramHeaders } = shown.entry
   const target: OneTarget = { kind: 'one', backend, name: key, paramHeaders }
+  // Refused after authorization, and not for its headers: those are of a definition that nobody was shown.
+  if (shown.quarantine !== undefined) return { ...target, held: shown.quarantine.reason }
   checkHeaders(call, target)
   return target
 }
