@@ -1,18 +1,20 @@
 import { formatListen } from '../config/listen.ts'
 import { formatProblem } from '../config/problem.ts'
 import type { BackendConfig, Config } from '../config/types.ts'
-import { printProblems, readConfig, shownPath } from './config-file.ts'
+import { LockError, countPins } from '../routing/integrity/lock.ts'
+import { type ReadConfig, printProblems, readConfig, shownPath } from './config-file.ts'
 import type { Io } from './io.ts'
+import { readLock } from './lock.ts'
 import type { CheckOptions } from './options.ts'
 import { commandLine, shownUrl } from './redact.ts'
 import { duration, paint, table } from './text.ts'
 
 /** `toolgate check`: validates a configuration and says what it would do, without doing it. */
 export async function checkCommand(io: Io, options: CheckOptions): Promise<number> {
-  const result = await readConfig(io, options)
+  const result = await withLock(io, await readConfig(io, options))
   if (options.json) {
     const report = result.ok
-      ? { ok: true, file: result.file, warnings: result.warnings, ...summary(io, result.config) }
+      ? { ok: true, file: result.file, warnings: result.warnings, ...summary(io, result) }
       : { ok: false, file: result.file, problems: result.problems }
     io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     return result.ok ? 0 : 1
@@ -25,15 +27,40 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
   for (const warning of result.warnings) {
     io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${formatProblem(warning)}\n`)
   }
-  io.stdout.write(`\n${description(io, result.config)}`)
+  io.stdout.write(`\n${description(io, result)}`)
   return 0
 }
 
+type Valid = ReadConfig & { readonly ok: true }
+
+/** A valid configuration with what its lock file says: a gateway would not start with one that it cannot believe. */
+interface Checked extends Valid {
+  /** Definitions that were approved; undefined where there is no lock file. */
+  readonly approved: number | undefined
+}
+
+async function withLock(
+  io: Io,
+  result: ReadConfig,
+): Promise<Checked | (ReadConfig & { readonly ok: false })> {
+  if (!result.ok) return result
+  const { lock: path } = result.config.integrity
+  try {
+    const lock = await readLock(io, path)
+    return { ...result, approved: lock === undefined ? undefined : countPins(lock) }
+  } catch (error) {
+    if (!(error instanceof LockError)) throw error
+    const problem = { file: shownPath(io, path), line: 0, column: 0, path: '', message: error.problem }
+    return { ok: false, file: result.file, problems: [problem] }
+  }
+}
+
 /** What the configuration would do, with secrets hidden. */
-function summary(io: Io, { gateway, admin, backends }: Config): object {
+function summary(io: Io, { config: { gateway, admin, backends, integrity }, approved }: Checked): object {
   return {
     gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
     admin: admin === undefined ? null : `http://${formatListen(admin.listen)}`,
+    integrity: { ...integrity, lock: shownPath(io, integrity.lock), approved: approved ?? null },
     backends: backends.map((backend) => ({
       name: backend.name,
       transport: backend.transport,
@@ -50,12 +77,14 @@ function summary(io: Io, { gateway, admin, backends }: Config): object {
   }
 }
 
-function description(io: Io, { gateway, admin, backends }: Config): string {
+function description(io: Io, { config, approved }: Checked): string {
+  const { gateway, admin, backends, integrity } = config
   const facts = [
     ['Name', gateway.name],
     ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
     ['Admin listener', admin === undefined ? 'off' : `http://${formatListen(admin.listen)}`],
     ['Tool names', NAMES[gateway.names]],
+    ['Definitions', definitions(shownPath(io, integrity.lock), approved)],
   ]
   const lines = facts.map(([label, value]) => `${`${label}:`.padEnd(20)}${value}\n`).join('')
   const heading = ['BACKEND', 'TRANSPORT', 'ERA', 'TIMEOUT', 'WHERE']
@@ -67,6 +96,11 @@ function description(io: Io, { gateway, admin, backends }: Config): string {
     where(io, backend),
   ])
   return rows.length === 0 ? lines : `${lines}\n${table([heading, ...rows], io.stdout)}`
+}
+
+function definitions(file: string, approved: number | undefined): string {
+  if (approved === undefined) return `not pinned (toolgate pin writes ${file})`
+  return `${approved} approved in ${file}`
 }
 
 const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {

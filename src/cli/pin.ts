@@ -1,9 +1,10 @@
 import { createInterface } from 'node:readline'
 import { nearest } from '../config/nearest.ts'
 import type { Config } from '../config/types.ts'
-import { type Lock, LockError, formatLock, parseLock } from '../routing/integrity/lock.ts'
+import { type Lock, LockError, formatLock } from '../routing/integrity/lock.ts'
 import { requireConfig, shownPath } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
+import { LOCK_ADVICE, readLock } from './lock.ts'
 import { createLog } from './log.ts'
 import type { PinOptions } from './options.ts'
 import { type PinPlan, hasDrift, nextLock, planPins } from './pin-plan.ts'
@@ -19,7 +20,7 @@ export async function pinCommand(io: Io, options: PinOptions): Promise<number> {
   const all = await requireConfig(io, options)
   if (all === undefined) return 1
   const config = chosen(all, options.backends)
-  const lock = await readLock(io, config.integrity.lock)
+  const lock = await currentLock(io, config.integrity.lock)
   const configured = options.backends.length === 0 ? all.backends.map(({ name }) => name) : undefined
   const plan = await ask(io, config, { lock, configured })
   const drifted = hasDrift(plan)
@@ -48,19 +49,12 @@ function chosen(config: Config, names: readonly string[]): Config {
   return { ...config, backends: config.backends.filter(({ name }) => names.includes(name)) }
 }
 
-async function readLock(io: Io, path: string): Promise<Lock> {
-  let text: string
+async function currentLock(io: Io, path: string): Promise<Lock> {
   try {
-    text = await io.files.read(path)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { backends: new Map() }
-    throw new CliError(`${shownPath(io, path)} cannot be read: ${String(error)}`)
-  }
-  try {
-    return parseLock(text, shownPath(io, path))
+    return (await readLock(io, path)) ?? { backends: new Map() }
   } catch (error) {
     if (!(error instanceof LockError)) throw error
-    throw new CliError(error.message, 'Restore it, or remove it and approve everything again.')
+    throw new CliError(error.message, LOCK_ADVICE)
   }
 }
 

@@ -60,6 +60,7 @@ Name:               toolgate
 Clients connect to: http://127.0.0.1:8080/mcp
 Admin listener:     http://127.0.0.1:9901
 Tool names:         <backend>_<tool>
+Definitions:        not pinned (toolgate pin writes tools.lock)
 
 BACKEND  TRANSPORT  ERA   TIMEOUT  WHERE
 github   http       auto  30s      https://example.com/mcp?key=… (headers:
@@ -80,6 +81,14 @@ test('check --json says the same, and no secret either', async () => {
     warnings: [],
     gateway: { name: 'toolgate', url: 'http://127.0.0.1:8080/mcp', names: 'prefix' },
     admin: 'http://127.0.0.1:9901',
+    integrity: {
+      lock: 'tools.lock',
+      onChange: 'quarantine',
+      onNew: 'quarantine',
+      onShadow: 'warn',
+      onInvisible: 'escape',
+      approved: null,
+    },
     backends: [
       {
         name: 'github',

@@ -10,6 +10,7 @@ import type { Log } from '../pipeline/log.ts'
 import { LockError } from '../routing/integrity/lock.ts'
 import { integrityDocument, lockDocument } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
+import { LOCK_ADVICE } from './lock.ts'
 
 /** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
 export interface Surroundings {
@@ -40,7 +41,7 @@ function build(config: Config, ports: GatewayPorts): Gateway {
     return createGateway(config, ports)
   } catch (error) {
     if (!(error instanceof LockError)) throw error
-    throw new CliError(error.message, 'Restore it, or remove it and approve again with `toolgate pin`.')
+    throw new CliError(error.message, LOCK_ADVICE)
   }
 }
 

@@ -219,7 +219,7 @@ class BackendSource implements Source {
     const kind = this.#kind
     const entry = readEntry(this.backend, kind, text)
     if ('invalid' in entry) return { entry }
-    const inspection = inspect(kind, text, this.#ports.onInvisible)
+    const inspection = inspect({ kind, key: entry.key, text }, this.#ports.onInvisible)
     if (inspection.kind === 'clean') return { entry }
     const { finding, kind: action } = inspection
     const invisible: Invisible = { key: entry.key, finding, action }

@@ -15,6 +15,8 @@ export interface HouseOptions {
   readonly backends: Readonly<Record<string, Configured>>
   /** Settings of `gateway:` in the configuration. */
   readonly gateway?: Readonly<Record<string, unknown>>
+  /** `integrity:` in the configuration. A relative lock file stands in the folder of temporary files. */
+  readonly integrity?: Readonly<Record<string, unknown>>
   /** `admin:` in the configuration; default off. */
   readonly admin?: Readonly<Record<string, unknown>>
   readonly clock?: Clock
@@ -85,6 +87,7 @@ export function configText(options: HouseOptions): string {
     gateway: { listen: '127.0.0.1:0', drain: '2s', ...options.gateway },
     backends: Object.fromEntries(Object.entries(options.backends).map(([name, one]) => [name, one.settings])),
     admin: options.admin ?? false,
+    ...(options.integrity && { integrity: options.integrity }),
   })
 }
 

@@ -5,6 +5,7 @@ import type { Entry } from '../entry.ts'
 import type { Drift } from './drift.ts'
 import { escapeHidden } from './hidden.ts'
 import type { Invisible } from './inspect.ts'
+import { countPins } from './lock.ts'
 import type { LockFile } from './lock-file.ts'
 import type { Shadow } from './shadow.ts'
 
@@ -16,10 +17,7 @@ const MAX_NAME = 128
 export function tellLock(audit: Audit, { path: file, state }: LockFile): void {
   if (state.kind === 'absent') audit({ event: 'lock.removed', file })
   else if (state.kind === 'invalid') audit({ event: 'lock.invalid', file, problem: state.problem })
-  else {
-    const all = [...state.lock.backends.values()].map(({ tools, prompts }) => tools.size + prompts.size)
-    audit({ event: 'lock.loaded', file, definitions: all.reduce((sum, size) => sum + size, 0) })
-  }
+  else audit({ event: 'lock.loaded', file, definitions: countPins(state.lock) })
 }
 
 /** How a list of a backend stood to what was approved, and stands now. */

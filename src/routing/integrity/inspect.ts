@@ -21,25 +21,36 @@ export interface Invisible {
 
 const CLEAN: Inspection = { kind: 'clean' }
 
-/** Printable ASCII without an escape by code: nothing can be hidden in it, and nearly every definition is like that. */
-const OBVIOUSLY_CLEAN = /^(?:[\t\n\r\x20-\x5b\x5d-\x7e]|\\[^u])*$/
+/** Printable ASCII without an escape of anything else: nothing hides in such a text, and nearly every definition is one. */
+const OBVIOUSLY_CLEAN = /^(?:[\t\n\r\x20-\x5b\x5d-\x7e]|\\["\\/nrt])*$/
 
 /** Members with prose: what may be escaped without another meaning for a program. */
 const PROSE: ReadonlySet<string> = new Set(['title', 'description', '$comment'])
 
-/** Members that identify, whose value is a name. The name of a resource is a label for people. */
-const NAMES: Readonly<Record<ListKind, ReadonlySet<string>>> = {
-  tools: new Set(['name']),
-  prompts: new Set(['name']),
-  resources: new Set(['uri']),
-  resourceTemplates: new Set(['uriTemplate']),
+/** The member that identifies a definition. At the top every other text is for people, whatever a later revision calls it. */
+const KEY: Readonly<Record<ListKind, string>> = {
+  tools: 'name',
+  prompts: 'name',
+  resources: 'uri',
+  resourceTemplates: 'uriTemplate',
 }
 
 /** Data of applications, which no model is shown. */
 const SKIPPED: ReadonlySet<string> = new Set(['_meta', 'icons'])
 
-/** Looks through the names and texts of a definition. */
-export function inspect(kind: ListKind, text: string, policy: IntegrityPolicy['onInvisible']): Inspection {
+/** A definition to look through. */
+export interface Inspected {
+  readonly kind: ListKind
+  /** Its name, or the URI (template) of a resource. */
+  readonly key: string
+  readonly text: string
+}
+
+/** Looks through the name and the texts of a definition. */
+export function inspect(definition: Inspected, policy: IntegrityPolicy['onInvisible']): Inspection {
+  const { kind, key, text } = definition
+  const inKey = hiddenInName(key)
+  if (inKey !== undefined) return { kind: 'excluded', finding: `${inKey} in its name` }
   if (OBVIOUSLY_CLEAN.test(text)) return CLEAN
   const root = scanJson(text, { detail: Infinity, maxDepth: Infinity })
   if (root.kind !== 'object') return CLEAN
@@ -63,16 +74,16 @@ class Walk {
   readonly codes = new Set<number>()
   /** Why the definition cannot be listed. */
   refusal: string | undefined
-  readonly #kind: ListKind
+  readonly #keyMember: string
   readonly #text: string
 
   constructor(kind: ListKind, text: string) {
-    this.#kind = kind
+    this.#keyMember = KEY[kind]
     this.#text = text
   }
 
   member({ key, value }: JsonMember, level: Level): void {
-    this.#refuse(hiddenInName(key), 'the name of a member')
+    this.#refuse(key, 'the name of a member')
     if (value.kind === 'string') this.#string(key, value, level)
     else this.#value(value)
   }
@@ -88,17 +99,8 @@ class Walk {
   }
 
   #string(key: string, node: JsonNode, level: Level): void {
-    if (level === 'root' && NAMES[this.#kind].has(key)) {
-      this.#refuse(hiddenInName(stringOf(this.#text, node) ?? ''), `its ${key}`)
-    } else if (this.#isProse(key, level)) this.#prose(node)
-    else if (this.#kind === 'prompts' && key === 'name') {
-      this.#refuse(hiddenInName(stringOf(this.#text, node) ?? ''), 'the name of an argument')
-    } else this.#fixed(node)
-  }
-
-  /** At the top everything but names is for people, whatever a later revision calls it. */
-  #isProse(key: string, level: Level): boolean {
-    return PROSE.has(key) || (level === 'root' && (key === 'name' || !NAMES[this.#kind].has(key)))
+    if (level === 'root' ? key !== this.#keyMember : PROSE.has(key)) this.#prose(node)
+    else this.#fixed(node)
   }
 
   #prose(node: JsonNode): void {
@@ -120,12 +122,12 @@ class Walk {
 
   /** A value that programs compare: it cannot be escaped, so what hides text makes it unfit. Plain controls are data. */
   #fixed(node: JsonNode): void {
-    const found = hiddenIn(stringOf(this.#text, node) ?? '').find(({ code }) => code >= 0xa0)
-    if (found !== undefined) this.#refuse(codeName(found.code), 'a value of its schema')
+    this.#refuse((stringOf(this.#text, node) ?? '').replaceAll(/\p{Cc}/gu, ''), 'a value')
   }
 
-  #refuse(code: string | undefined, where: string): void {
-    if (code !== undefined) this.refusal ??= `${code} in ${where}`
+  #refuse(text: string, where: string): void {
+    const [found] = hiddenIn(text)
+    if (found !== undefined) this.refusal ??= `${codeName(found.code)} in ${where}`
   }
 }
 

@@ -44,6 +44,11 @@ export function parseLock(text: string, file: string): Lock {
   return new LockReader(text, file).read()
 }
 
+/** How many definitions were approved. */
+export function countPins({ backends }: Lock): number {
+  return [...backends.values()].reduce((sum, { tools, prompts }) => sum + tools.size + prompts.size, 0)
+}
+
 /** The file: sorted, a line per fact, so that a change of it is read as what it means. */
 export function formatLock(lock: Lock): string {
   const backends = sorted(lock.backends).map(([name, pinned]) => {
