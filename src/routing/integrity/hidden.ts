@@ -31,9 +31,9 @@ const HIDDEN = '[[\\p{Cc}\\p{DI}\\p{Zl}\\p{Zp}\\p{NChar}\\uFFF9-\\uFFFB]--[\\t\\
 
 const IN_TEXT = new RegExp(`${ORDINARY}|(?<hidden>${HIDDEN})`, 'gv')
 
-/** True for a text without a single candidate, which is nearly every text: looked at without looking around. */
-const PLAIN = new RegExp(`^[^\\p{DI}\\p{Zl}\\p{Zp}\\p{NChar}\\p{Cc}\\uFFF9-\\uFFFB]*$`, 'v')
-const PLAIN_ASCII = /^[\t\n\r\x20-\x7e]*$/
+/** Any candidate, whatever stands around it: nearly every text has none. */
+const CANDIDATE = new RegExp(HIDDEN, 'v')
+const NOT_ASCII = /[^\t\n\r\x20-\x7e]/
 
 /** A hidden character in a text. */
 export interface HiddenCharacter {
@@ -43,13 +43,18 @@ export interface HiddenCharacter {
   readonly code: number
 }
 
-/** The hidden characters of a text for people, in order; those of ordinary writing are not among them. */
-export function hiddenIn(text: string): readonly HiddenCharacter[] {
-  if (PLAIN_ASCII.test(text) || PLAIN.test(text)) return []
+/**
+ * The hidden characters of a text for people, in order; those of ordinary writing are not among them.
+ *
+ * @param most as many are looked for. Default: all
+ */
+export function hiddenIn(text: string, most: number = Infinity): readonly HiddenCharacter[] {
+  if (!NOT_ASCII.test(text) || !CANDIDATE.test(text)) return []
   const found: HiddenCharacter[] = []
   for (const match of text.matchAll(IN_TEXT)) {
     const hidden = match.groups?.['hidden']
     if (hidden === undefined) continue
+    if (found.length >= most) break
     found.push({ start: match.index, end: match.index + hidden.length, code: hidden.codePointAt(0) ?? 0 })
   }
   return found

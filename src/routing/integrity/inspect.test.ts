@@ -86,6 +86,11 @@ describe('a definition', () => {
     })
   }
 
+  test('with more hidden characters than anybody needs is left out', () => {
+    const found = inspect('tools', tool(`"description":"${'a\u200b'.repeat(10_001)}"`), 'escape')
+    assert.deepEqual(found, { kind: 'excluded', finding: 'more than 10000 hidden characters in its texts' })
+  })
+
   test('of a resource has a label, which is text', () => {
     assert.deepEqual(inspect('resources', '{"uri":"file:///a","name":"❤️ a\u200b"}', 'escape'), {
       kind: 'escaped',

@@ -21,8 +21,11 @@ export interface Invisible {
 
 const CLEAN: Inspection = { kind: 'clean' }
 
-/** Printable ASCII without an escape of anything else: nothing hides in such a text, and nearly every definition is one. */
-const OBVIOUSLY_CLEAN = /^(?:[\t\n\r\x20-\x5b\x5d-\x7e]|\\["\\/nrt])*$/
+/**
+ * Anything but printable ASCII, or an escape of anything else: where there is none of it, nothing hides, and nearly every
+ * definition is like that. Looked for, and not "all is well" matched: that takes stack for every character.
+ */
+const SUSPECT = /[^\t\n\r\x20-\x7e]|\\[^"\\/nrt]/
 
 /** Members with prose: what may be escaped without another meaning for a program. */
 const PROSE: ReadonlySet<string> = new Set(['title', 'description', '$comment'])
@@ -34,6 +37,9 @@ const KEY: Readonly<Record<ListKind, string>> = {
   resources: 'uri',
   resourceTemplates: 'uriTemplate',
 }
+
+/** Hidden characters that are made visible; a definition with more is no definition. */
+const MAX_HIDDEN = 10_000
 
 /** Data of applications, which no model is shown. */
 const SKIPPED: ReadonlySet<string> = new Set(['_meta', 'icons'])
@@ -51,7 +57,7 @@ export function inspect(definition: Inspected, policy: IntegrityPolicy['onInvisi
   const { kind, key, text } = definition
   const inKey = hiddenInName(key)
   if (inKey !== undefined) return { kind: 'excluded', finding: `${inKey} in its name` }
-  if (OBVIOUSLY_CLEAN.test(text)) return CLEAN
+  if (!SUSPECT.test(text)) return CLEAN
   const root = scanJson(text, { detail: Infinity, maxDepth: Infinity })
   if (root.kind !== 'object') return CLEAN
   const walk = new Walk(kind, text)
@@ -105,8 +111,12 @@ class Walk {
 
   #prose(node: JsonNode): void {
     const literal = this.#text.slice(node.start, node.end)
-    const hidden = hiddenIn(stringOf(this.#text, node) ?? '')
+    const hidden = hiddenIn(stringOf(this.#text, node) ?? '', MAX_HIDDEN + 1)
     if (hidden.length === 0) return
+    if (this.edits.length + hidden.length > MAX_HIDDEN) {
+      this.refusal ??= `more than ${MAX_HIDDEN} hidden characters in its texts`
+      return
+    }
     const offsets = offsetsOf(literal)
     for (const { start, end, code } of hidden) {
       this.codes.add(code)

@@ -11,7 +11,7 @@ import type { Invisible } from './inspect.ts'
 import type { PinnedBackend } from './lock.ts'
 import type { LockFile, LockState } from './lock-file.ts'
 import type { IntegrityFinding, IntegrityReport, LockReport } from './report.ts'
-import { type Shadow, findShadows } from './shadow.ts'
+import { type Shadow, findShadows, prepareShadows } from './shadow.ts'
 
 /** Why a definition is neither listed nor callable. */
 export interface Quarantine {
@@ -92,6 +92,8 @@ interface Standing {
 
 class Judge implements Integrity {
   readonly #ports: IntegrityPorts
+  /** Whether tools of different backends are compared at all. */
+  readonly #isComparing: boolean
   /** By kind and backend. */
   readonly #standings = new Map<string, Standing>()
   readonly #listeners = new Set<(backend: string, kind: ListKind) => void>()
@@ -102,6 +104,8 @@ class Judge implements Integrity {
 
   constructor(ports: IntegrityPorts) {
     this.#ports = ports
+    const policies = [...ports.policies.values()]
+    this.#isComparing = policies.length > 1 && policies.some(({ onShadow }) => onShadow !== 'allow')
     if (ports.lock.state.kind !== 'absent') tellLock(ports.audit, ports.lock)
     ports.lock.onChange((state) => this.#lockChanged(state))
   }
@@ -128,7 +132,9 @@ class Judge implements Integrity {
       now: listed.invisible,
     })
     this.#judge(backend, kind, { listed, cause: 'list' })
-    if (kind === 'tools') this.#compareLater()
+    if (kind !== 'tools' || !this.#isComparing) return
+    prepareShadows(listed.entries)
+    this.#compareLater()
   }
 
   quarantineOf(entry: Entry): Quarantine | undefined {
@@ -226,10 +232,8 @@ class Judge implements Integrity {
     const entries = [...policies.keys()].flatMap(
       (backend) => this.#standings.get(standingKey('tools', backend))?.listed.entries ?? [],
     )
-    const isCompared =
-      policies.size > 1 && [...policies.values()].some(({ onShadow }) => onShadow !== 'allow')
     const isApproved = (entry: Entry): boolean => this.#isApproved(entry)
-    const found = isCompared ? findShadows(entries, { names, isApproved }) : []
+    const found = this.#isComparing ? findShadows(entries, { names, isApproved }) : []
     const meant = found.filter(({ entry }) => this.policyOf(entry.backend).onShadow !== 'allow')
     const before = this.#lastShadows
     const now = new Map(meant.map((shadow) => [shadowKey(shadow.entry), shadow]))

@@ -20,6 +20,8 @@ export interface ShadowOptions {
 
 /** What of a tool is compared; made once per definition. */
 interface Traits {
+  /** In lower case. */
+  readonly spelling: string
   readonly skeleton: string
   readonly folded: string
   /** Folded form of `<backend>_<name>`, which is what clients of the aggregate see. */
@@ -46,13 +48,17 @@ const MAX_MENTIONS = 200
 const MIN_DESCRIPTION = 12
 /** Tools with the same description that are compared with each other. */
 const MAX_ALIKE = 64
+/** Spellings of what looks the same that are told apart. */
+const MAX_SPELLINGS = 16
 
-/** Anything that may be the name of a tool. */
+/** Anything that may be the name of a tool. Nearly every text is ASCII, which is much faster to look through. */
 const WORD = /[\p{L}\p{N}_.-]+/gu
+const ASCII_WORD = /[A-Za-z0-9_.-]+/g
+const NOT_ASCII = /[^\0-\x7f]/
 const MAX_WORD = 128
 
 /** Made of parts, as names of tools are: `list_repos`, `list-repos`, `listRepos`; a plain word means nothing by itself. */
-const COMPOUND = /[_.-]|\p{Ll}\p{Lu}/u
+const COMPOUND = /[^_.-][_.-]+[^_.-]|\p{Ll}\p{Lu}/u
 
 /** What stands before a name in an order about it. Looked for in the few words before. */
 const ORDER =
@@ -68,139 +74,132 @@ const REACH = 60
  * @param entries tools of all backends in the order of the configuration, which decides between two that nobody approved
  */
 export function findShadows(entries: readonly Entry[], options: ShadowOptions): readonly Shadow[] {
-  const table = new NameTable(entries)
-  return entries.flatMap((entry, index) => {
-    const finding = table.imitation(index, options) ?? table.twin(index, options) ?? table.mention(index)
+  const table = new NameTable(entries, options)
+  return entries.flatMap((entry) => {
+    const finding = table.imitation(entry) ?? table.twin(entry) ?? table.mention(entry)
     return finding === undefined ? [] : [{ entry, finding }]
   })
 }
 
-/** Positions by key; per backend only the first, because a backend cannot imitate itself. */
-type Positions = Map<string, Map<string, number>>
+/** Reads of these tools what will be compared, so that comparing all at once takes no time. */
+export function prepareShadows(entries: readonly Entry[]): void {
+  for (const entry of entries) traitsOf(entry)
+}
+
+/** Who has a name, the original first; one more is kept so that the first one is compared with somebody else. */
+type Owners = readonly [first: Entry, second?: Entry]
 
 class NameTable {
-  readonly #entries: readonly Entry[]
-  readonly #bySkeleton: Positions = new Map()
-  readonly #byFold: Positions = new Map()
-  readonly #byExposed: Positions = new Map()
-  readonly #byDescription = new Map<string, number[]>()
+  readonly #names: NamePolicy
+  /** Place of each tool, the original before who came later. */
+  readonly #ranks: ReadonlyMap<Entry, number>
+  readonly #spellings = new Map<string, Set<string>>()
+  readonly #bySpelling = new Map<string, Owners>()
+  readonly #byFold = new Map<string, Owners>()
+  readonly #byExposed = new Map<string, Owners>()
+  readonly #byDescription = new Map<string, Entry[]>()
   readonly #own = new Set<string>()
 
-  constructor(entries: readonly Entry[]) {
-    this.#entries = entries
-    entries.forEach((entry, index) => {
-      const { skeleton: own, folded, exposed, description } = traitsOf(entry)
-      add(this.#bySkeleton, own, [entry.backend, index])
-      add(this.#byFold, folded, [entry.backend, index])
-      add(this.#byExposed, exposed, [entry.backend, index])
-      this.#own.add(`${entry.backend} ${folded}`)
-      if (description === '') return
-      const alike = this.#byDescription.get(description)
-      if (alike === undefined) this.#byDescription.set(description, [index])
-      else if (alike.length < MAX_ALIKE) alike.push(index)
-    })
+  constructor(entries: readonly Entry[], { names, isApproved }: ShadowOptions) {
+    this.#names = names
+    const approved = new Set(entries.filter(isApproved))
+    const ranked = [...approved, ...entries.filter((entry) => !approved.has(entry))]
+    this.#ranks = new Map(ranked.map((entry, rank) => [entry, rank]))
+    for (const entry of ranked) this.#add(entry)
+  }
+
+  #add(entry: Entry): void {
+    const { skeleton: own, spelling, folded, exposed, description } = traitsOf(entry)
+    addTo(this.#bySpelling, spelling, entry)
+    addTo(this.#byFold, folded, entry)
+    addTo(this.#byExposed, exposed, entry)
+    this.#own.add(`${entry.backend} ${folded}`)
+    const spellings = this.#spellings.get(own)
+    if (spellings === undefined) this.#spellings.set(own, new Set([spelling]))
+    else if (spellings.size < MAX_SPELLINGS) spellings.add(spelling)
+    if (description === '') return
+    const alike = this.#byDescription.get(description)
+    if (alike === undefined) this.#byDescription.set(description, [entry])
+    else if (alike.length < MAX_ALIKE) alike.push(entry)
   }
 
   /** A name that is read as another's. */
-  imitation(index: number, options: ShadowOptions): string | undefined {
-    const entry = this.#entry(index)
-    const own = traitsOf(entry)
-    const lookAlike = this.#other(this.#bySkeleton.get(own.skeleton), index, (other) => {
-      return (
-        isOriginal(other, index, { entries: this.#entries, options }) &&
-        differsInLetters(this.#entry(other).key, entry.key)
-      )
-    })
+  imitation(entry: Entry): string | undefined {
+    const { folded, exposed } = traitsOf(entry)
+    const lookAlike = this.#lookAlike(entry)
     if (lookAlike !== undefined)
-      return `its name looks like ${this.#told(lookAlike)} but is written with other letters`
-    const original = (other: number): boolean => isOriginal(other, index, { entries: this.#entries, options })
-    const bare =
-      options.names === 'prefix' ? undefined : this.#other(this.#byFold.get(own.folded), index, original)
-    if (bare !== undefined) return `its name is that of ${this.#told(bare)}`
-    // A backend that calls a tool as another's is shown to clients gains where names are shortened or not prefixed.
-    const passing = this.#other(this.#byExposed.get(own.folded), index)
-    if (passing !== undefined) return `its name is the one under which clients see ${this.#told(passing)}`
-    const exposed = this.#other(this.#byExposed.get(own.exposed), index, original)
-    return exposed === undefined
-      ? undefined
-      : `clients see it under a name that is read as ${this.#told(exposed)}`
+      return `its name looks like ${told(lookAlike)} but is written with other letters`
+    const bare = this.#names === 'prefix' ? undefined : this.#original(this.#byFold.get(folded), entry)
+    if (bare !== undefined) return `its name is that of ${told(bare)}`
+    // Nobody needs to call a tool as another's is shown to clients.
+    const passing = other(this.#byExposed.get(folded), entry)
+    if (passing !== undefined) return `its name is the one under which clients see ${told(passing)}`
+    const shown = this.#original(this.#byExposed.get(exposed), entry)
+    return shown && `clients see it under a name that is read as ${told(shown)}`
   }
 
   /** The same description under a name with one other character. */
-  twin(index: number, options: ShadowOptions): string | undefined {
-    const entry = this.#entry(index)
+  twin(entry: Entry): string | undefined {
     const { description, folded } = traitsOf(entry)
-    const twin = this.#byDescription.get(description)?.find((other) => {
-      const rival = this.#entry(other)
-      return (
-        rival.backend !== entry.backend &&
-        isOneEditApart(folded, traitsOf(rival).folded) &&
-        isOriginal(other, index, { entries: this.#entries, options })
+    const twin = this.#byDescription
+      .get(description)
+      ?.find(
+        (rival) =>
+          rival.backend !== entry.backend &&
+          this.#isBefore(rival, entry) &&
+          isOneEditApart(folded, traitsOf(rival).folded),
       )
-    })
-    return twin === undefined
-      ? undefined
-      : `it has the description and nearly the name of ${this.#told(twin)}`
+    return twin && `it has the description and nearly the name of ${told(twin)}`
   }
 
   /** A description that speaks about the tools of others. */
-  mention(index: number): string | undefined {
-    const { backend } = this.#entry(index)
-    for (const { word, instructs } of traitsOf(this.#entry(index)).mentions) {
-      if (this.#own.has(`${backend} ${word}`)) continue
-      const exposed = this.#other(this.#byExposed.get(word), index)
+  mention(entry: Entry): string | undefined {
+    for (const { word, instructs } of traitsOf(entry).mentions) {
+      if (this.#own.has(`${entry.backend} ${word}`)) continue
+      const exposed = other(this.#byExposed.get(word), entry)
       if (exposed !== undefined)
-        return `its description ${instructs ? 'tells how to use' : 'mentions'} ${this.#told(exposed)}`
-      const own = instructs ? this.#other(this.#byFold.get(word), index) : undefined
-      if (own !== undefined) return `its description tells how to use ${this.#told(own)}`
+        return `its description ${instructs ? 'tells how to use' : 'mentions'} ${told(exposed)}`
+      const own = instructs ? other(this.#byFold.get(word), entry) : undefined
+      if (own !== undefined) return `its description tells how to use ${told(own)}`
     }
     return undefined
   }
 
-  #other(
-    found: Map<string, number> | undefined,
-    index: number,
-    isMeant: (other: number) => boolean = () => true,
-  ): number | undefined {
-    if (found === undefined) return undefined
-    const { backend } = this.#entry(index)
-    for (const [owner, other] of found) if (owner !== backend && isMeant(other)) return other
+  /** Another spelling of what looks the same. Names that differ in nothing but case are told apart by their prefix. */
+  #lookAlike(entry: Entry): Entry | undefined {
+    const own = traitsOf(entry)
+    for (const spelling of this.#spellings.get(own.skeleton) ?? []) {
+      if (spelling === own.spelling) continue
+      const found = this.#original(this.#bySpelling.get(spelling), entry)
+      if (found !== undefined) return found
+    }
     return undefined
   }
 
-  #entry(index: number): Entry {
-    const entry = this.#entries[index]
-    if (entry === undefined) throw new RangeError('no such tool')
-    return entry
+  /** Of two that look alike, the approved one is the original; otherwise the one that the configuration names first. */
+  #original(owners: Owners | undefined, entry: Entry): Entry | undefined {
+    const found = other(owners, entry)
+    return found !== undefined && this.#isBefore(found, entry) ? found : undefined
   }
 
-  #told(index: number): string {
-    const { backend, key } = this.#entry(index)
-    return `${backend}/${key.slice(0, 64)}`
+  #isBefore(a: Entry, b: Entry): boolean {
+    return (this.#ranks.get(a) ?? 0) < (this.#ranks.get(b) ?? 0)
   }
 }
 
-function add(positions: Positions, key: string, [backend, index]: readonly [string, number]): void {
-  const found = positions.get(key)
-  if (found === undefined) positions.set(key, new Map([[backend, index]]))
-  else if (!found.has(backend)) found.set(backend, index)
+function addTo(table: Map<string, Owners>, key: string, entry: Entry): void {
+  const owners = table.get(key)
+  if (owners === undefined) table.set(key, [entry])
+  else if (owners[1] === undefined && owners[0].backend !== entry.backend) table.set(key, [owners[0], entry])
 }
 
-/** Of two that look alike, the approved one is the original; otherwise the one that the configuration names first. */
-function isOriginal(
-  other: number,
-  index: number,
-  { entries, options }: { readonly entries: readonly Entry[]; readonly options: ShadowOptions },
-): boolean {
-  const [a, b] = [entries[other], entries[index]]
-  if (a === undefined || b === undefined) return false
-  const [otherApproved, approved] = [options.isApproved(a), options.isApproved(b)]
-  return otherApproved === approved ? other < index : otherApproved
+/** The owner of another backend: a backend cannot imitate itself. */
+function other(owners: Owners | undefined, { backend }: Entry): Entry | undefined {
+  return owners?.[0].backend === backend ? owners[1] : owners?.[0]
 }
 
-/** False for names that are the same but for case: those are told apart by their prefix. */
-function differsInLetters(a: string, b: string): boolean {
-  return a.toLowerCase() !== b.toLowerCase()
+function told({ backend, key }: Entry): string {
+  return `${backend}/${key.slice(0, 64)}`
 }
 
 function traitsOf(entry: Entry): Traits {
@@ -208,6 +207,7 @@ function traitsOf(entry: Entry): Traits {
   if (known !== undefined) return known
   const text = descriptionOf(entry)
   const made: Traits = {
+    spelling: entry.key.toLowerCase(),
     skeleton: skeleton(entry.key),
     folded: fold(entry.key),
     exposed: fold(`${entry.backend}_${entry.key}`),
@@ -225,10 +225,10 @@ function descriptionOf({ text }: Entry): string {
 
 function mentionsIn(text: string): readonly Mention[] {
   const found = new Map<string, boolean>()
-  for (const match of text.matchAll(WORD)) {
+  for (const match of text.matchAll(NOT_ASCII.test(text) ? WORD : ASCII_WORD)) {
+    const [word] = match
+    if (word.length > MAX_WORD || !COMPOUND.test(word)) continue
     if (found.size >= MAX_MENTIONS) break
-    const word = match[0].replaceAll(/^[_.-]+|[_.-]+$/g, '')
-    if (match[0].length > MAX_WORD || !COMPOUND.test(word)) continue
     const before = text.slice(Math.max(0, match.index - REACH), match.index)
     // A sentence that has ended is another thought.
     const instructs = ORDER.test(before.slice(before.search(/[^.!?;\n]*$/)))
