@@ -35,6 +35,11 @@ const steps: readonly Step[] = [
   { name: 'unit', title: 'unit tests', commands: [tests('src/**/*.test.ts', 'bench/**/*.test.ts')] },
   { name: 'e2e', title: 'end-to-end tests', commands: [tests('test/**/*.test.ts')] },
   {
+    name: 'protections',
+    title: 'every protection taken away once: its test must fail',
+    commands: [node('test/protections/run.ts')],
+  },
+  {
     name: 'package',
     title: 'the package to publish: build, exports, types, start',
     commands: [node('scripts/build.ts'), node('scripts/check-package.ts')],

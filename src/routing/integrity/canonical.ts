@@ -30,12 +30,12 @@ const MAX_EXPONENT_DIGITS = 15
 
 /** The number as its digits, without zeros at either end, and a power of ten; 0 and −0 are both `0`. */
 function canonicalNumber(literal: string): string {
-  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(literal)
-  const [, sign = '', whole = '', fraction = '', power = '0'] = parts ?? []
+  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?)(\d+))?$/.exec(literal)
+  const [, sign = '', whole = '', fraction = '', direction = '', power = '0'] = parts ?? []
   const digits = trimZeros(whole + fraction)
   if (digits.text === '') return '0'
   if (power.length > MAX_EXPONENT_DIGITS) return literal
-  const exponent = Number(power) - fraction.length + digits.dropped
+  const exponent = Number(`${direction}${power}`) - fraction.length + digits.dropped
   return `${sign}${digits.text}${exponent === 0 ? '' : `e${exponent}`}`
 }
 

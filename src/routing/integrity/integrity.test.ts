@@ -69,7 +69,7 @@ function setUp(first: LockState, over: Partial<IntegrityPolicy> = {}) {
     integrity,
     list: (backend: string, ...entries: readonly Entry[]) =>
       integrity.update(backend, 'tools', { entries, invisible: [] }),
-    setLock(next: LockState) {
+    setLock: (next: LockState): void => {
       state = next
       changed(next)
     },

@@ -69,6 +69,16 @@ describe('the lock file', () => {
     await look(() => file.state.kind === 'absent')
   })
 
+  test('that is missing for a moment, as when it is replaced, holds on', async (t) => {
+    const { path, clock, file, told, look } = await following(t, ONE)
+    await rm(path)
+    await clock.advance(1000)
+    await eventually('it was looked for', () => clock.pending === 1)
+    await writeFile(path, ONE)
+    await look(() => told.length > 0)
+    assert.deepEqual([file.state.kind, told.map(({ kind }) => kind)], ['loaded', ['loaded']])
+  })
+
   test('is read again only when it was written', async (t) => {
     const { path, clock, told, look } = await following(t, ONE)
     for (let time = 0; time < 5; time++) await clock.advance(1000)
