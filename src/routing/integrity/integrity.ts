@@ -268,11 +268,25 @@ function heldOf(drifts: readonly Drift[], policy: IntegrityPolicy): ReadonlyMap<
   for (const drift of drifts) {
     if (drift.kind === 'added' && policy.onNew === 'quarantine') held.set(drift.name, NEW)
     if (drift.kind === 'changed' && policy.onChange === 'quarantine') {
-      const reason = `its ${drift.changes.join(', ')} changed since it was approved`
-      held.set(drift.name, { reason, keepsName: true })
+      held.set(drift.name, { reason: reasonOf(drift.changes), keepsName: true })
     }
   }
   return held
+}
+
+/** Members by the names that the protocol gives them. Any other was named by the backend, and models read errors too. */
+const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
+  'title',
+  'description',
+  'inputSchema',
+  'outputSchema',
+  'annotations',
+  'arguments',
+])
+
+function reasonOf(changes: readonly string[]): string {
+  const known = changes.filter((name) => KNOWN_MEMBERS.has(name))
+  return `its ${known.length === 0 ? 'definition' : known.join(', ')} changed since it was approved`
 }
 
 function findingsOf({ kind, listed, drifts = [], held }: Standing): readonly IntegrityFinding[] {

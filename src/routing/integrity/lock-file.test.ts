@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, rmdir, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, describe, test } from 'node:test'
@@ -77,6 +77,16 @@ describe('the lock file', () => {
     await writeFile(path, ONE)
     await look(() => told.length > 0)
     assert.deepEqual([file.state.kind, told.map(({ kind }) => kind)], ['loaded', ['loaded']])
+  })
+
+  test('that could not be read for a while is believed again', async (t) => {
+    const { path, file, look } = await following(t, ONE)
+    await rename(path, `${path}.kept`)
+    await mkdir(path)
+    await look(() => file.state.kind === 'invalid')
+    await rmdir(path)
+    await rename(`${path}.kept`, path)
+    await look(() => file.state.kind === 'loaded')
   })
 
   test('is read again only when it was written', async (t) => {

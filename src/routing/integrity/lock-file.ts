@@ -46,6 +46,7 @@ interface Facts {
 const stampOf = ({ ino, size, mtimeMs, ctimeMs }: Facts): Stamp => `${ino} ${size} ${mtimeMs} ${ctimeMs}`
 
 const ABSENT: Stamp = 'absent'
+const UNREAD: Stamp = 'unread'
 
 class FollowedLock implements LockFile {
   readonly path: string
@@ -95,16 +96,23 @@ class FollowedLock implements LockFile {
 
   /** The new state; undefined where nothing has changed. */
   async #next(): Promise<LockState | undefined> {
+    let text: string
     try {
-      const facts = checked(this.path, await stat(this.path))
+      const stamp = stampOf(checked(this.path, await stat(this.path)))
       this.#missed = false
-      const stamp = stampOf(facts)
       if (stamp === this.#stamp) return undefined
-      const text = await readFile(this.path, 'utf8')
+      text = await readFile(this.path, 'utf8')
       this.#stamp = stamp
+    } catch (error) {
+      if (isMissing(error)) return this.#absent()
+      // Whatever is there once it can be read again is to be read.
+      this.#stamp = UNREAD
+      return this.#invalid(toLockError(this.path, error).problem)
+    }
+    try {
       return { kind: 'loaded', lock: parseLock(text, this.path) }
     } catch (error) {
-      return isMissing(error) ? this.#absent() : this.#invalid(toLockError(this.path, error).problem)
+      return this.#invalid(toLockError(this.path, error).problem)
     }
   }
 
