@@ -26,6 +26,10 @@ export type ErrorCode =
   | 'FORBIDDEN'
   | 'QUARANTINED'
   | 'TOO_MANY'
+  | 'OVERLOADED'
+  | 'RATE_LIMITED'
+  | 'QUOTA_EXCEEDED'
+  | 'STORE_UNAVAILABLE'
   | 'CANCELLED'
   | 'DRAINING'
   | 'BACKEND_TIMEOUT'
@@ -128,6 +132,16 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'Its definition has to be reviewed with `toolgate pin <backend>`.',
   ),
   TOO_MANY: row(503, -31053, 'gateway', 'retryable', 'Try again in a moment.'),
+  OVERLOADED: row(503, -31053, 'gateway', 'retryable', 'Try again after retryAfterMs.'),
+  RATE_LIMITED: row(429, -31429, 'downstream', 'retryable', 'Wait for retryAfterMs, then try again.'),
+  QUOTA_EXCEEDED: row(
+    429,
+    -31429,
+    'downstream',
+    'retryable',
+    'Wait for the next period, or ask the operator.',
+  ),
+  STORE_UNAVAILABLE: row(503, -31055, 'gateway', 'retryable', 'Try again in a moment.'),
   CANCELLED: row(499, -31099, 'downstream', 'final', 'The caller cancelled this call.'),
   DRAINING: row(503, -31053, 'gateway', 'retryable', 'The gateway is shutting down; connect again.'),
   BACKEND_TIMEOUT: row(

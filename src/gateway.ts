@@ -1,22 +1,31 @@
+import { randomUUID } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import type { Backend, BackendStatus } from './backend/backend.ts'
+import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
+import { healthTool } from './backend/builtin/health.ts'
 import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
 import { createQuota } from './backend/quota.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
-import type { Config, IntegrityPolicy } from './config/types.ts'
+import type { Config } from './config/types.ts'
 import { authorize } from './filters/authorize.ts'
 import { dispatch } from './filters/dispatch.ts'
-import { forward } from './filters/forward.ts'
+import { forward, requestTo } from './filters/forward.ts'
+import { limits } from './filters/limits/limits.ts'
+import { type LimitCounts, type LimitReport, countLimits } from './filters/limits/report.ts'
 import { quarantine } from './filters/quarantine.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
 import { timeout } from './filters/timeout.ts'
+import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
 import { type StdioListener, listenStdio } from './listener/stdio.ts'
 import { type Audit, auditToLog } from './pipeline/audit.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
+import { type LoadGauge, systemLoad } from './pipeline/load.ts'
+import type { Permitted } from './pipeline/call.ts'
+import type { Handler } from './pipeline/handler.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
@@ -24,6 +33,7 @@ import { expose } from './routing/expose.ts'
 import { type ListedDefinition, definitionsOf } from './routing/integrity/definitions.ts'
 import { type Integrity, createIntegrity } from './routing/integrity/integrity.ts'
 import { openLockFile } from './routing/integrity/lock-file.ts'
+import { policiesOf } from './routing/integrity/policies.ts'
 import type { IntegrityReport, LockReport } from './routing/integrity/report.ts'
 import { merge } from './routing/merge.ts'
 import { route } from './routing/route.ts'
@@ -31,6 +41,7 @@ import { createSearch } from './routing/search.ts'
 import { type TaskIds, createTaskIds } from './routing/tasks.ts'
 import { type FanIn, createFanIn } from './routing/subscriptions.ts'
 import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
+import { type GatewayStore, type StoreStatus, openStore } from './store/store.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -46,8 +57,10 @@ export interface GatewayPorts {
   readonly log?: Log
   /** Where security decisions go. Default: the log. */
   readonly audit?: Audit
-  /** A number in [0, 1). Default `Math.random`; used for jitter only. */
+  /** A number in [0, 1). Default `Math.random`; used for jitter and balancing only. */
   readonly random?: () => number
+  /** Default: measures the process. */
+  readonly load?: LoadGauge
 }
 
 /** A backend as the operator sees it. */
@@ -81,7 +94,12 @@ export interface Gateway {
    * whose lists are not known completely.
    */
   definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined>
+  /** What each limit has done, in the order of the configuration. */
+  limitReports(): readonly LimitReport[]
+  readonly storeStatus: StoreStatus
   readonly meter: Readonly<Meter>
+  /** How busy the process is, and what is done about it; undefined where nobody watches. */
+  readonly load: OverloadState | undefined
   /** Stops accepting, lets calls in flight finish for the configured time, then ends everything. */
   close(): Promise<void>
 }
@@ -102,6 +120,9 @@ interface Parts {
   readonly sealer: Sealer
   readonly taskIds: TaskIds
   readonly fanIn: FanIn
+  readonly overload: Overload | undefined
+  readonly store: GatewayStore
+  readonly limitCounts: LimitCounts
 }
 
 /**
@@ -116,14 +137,15 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
   const sealer = createSealer(randomKey())
   const backends = createBackends(config, ports, { clock, log, sealer })
+  const all = withOwnTools(config, backends, clock)
   const integrity = createIntegrity({
-    policies: policiesOf(config),
+    policies: policiesOf(config, all.has(BUILTIN) ? BUILTIN : undefined),
     names: config.gateway.names,
     lock: openLockFile(config.integrity.lock, clock),
     audit,
     clock,
   })
-  const catalog = createCatalog([...backends.values()], {
+  const catalog = createCatalog([...all.values()], {
     clock,
     log,
     names: config.gateway.names,
@@ -138,21 +160,24 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     clock,
     log,
     audit,
-    backends,
+    backends: all,
     catalog,
     integrity,
     sealer,
     taskIds,
     fanIn: createFanIn({
       catalog,
-      backends,
+      backends: all,
       taskIds,
       clock,
       listDeadline: config.gateway.listDeadline,
       streams: config.gateway.limits.streams,
       queue: config.gateway.limits.queue,
     }),
+    store: openStore(config.store, { clock, log, random: ports.random ?? Math.random }),
+    limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
+    overload: watchLoad(config, ports, { clock, log }),
   }
   return new RunningGateway(parts, serverInfo)
 }
@@ -167,26 +192,38 @@ function pipeline(parts: Parts): Answerer {
   // Several backends: asked together, merged, with their own deadline.
   const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })
   const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
+  const dispatched = dispatch({ one, many, listen: fanIn.listen })
   const routed = route({ ...exposing, backends })(
     // Nothing passes without a permit, and only this mints one.
     authorize()(
       // What is not as it was approved is refused, but only to those who may know that it is there.
-      quarantine()(dispatch({ one, many, listen: fanIn.listen })),
+      quarantine()(
+        // Only what may be carried out counts, and nothing is begun that is over a limit.
+        limited(parts, dispatched),
+      ),
     ),
   )
   // The one place where errors become answers, seen from outside like every other answer.
   return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
 }
 
+/** The limits on calls; where they are off, nothing stands in between. */
+function limited(parts: Parts, next: Handler<Permitted>): Handler<Permitted> {
+  const { config, clock, backends, store, limitCounts } = parts
+  if (config.limits.length === 0) return next
+  const isResumed = (call: Permitted): boolean => {
+    const { target } = call.permit
+    return target.kind === 'one' && backends.get(target.backend)?.resumes(requestTo(target, call)) === true
+  }
+  const { events } = limitCounts
+  return limits({ limits: config.limits, store, clock, events, pipe: `pipe ${randomUUID()}`, isResumed })(
+    next,
+  )
+}
+
 function timeouts(config: Config): (backend: string) => number {
   const byName = new Map(config.backends.map((backend) => [backend.name, backend.timeout]))
   return (backend) => byName.get(backend) ?? 30_000
-}
-
-/** The general policy, with what each backend has of its own. */
-function policiesOf({ backends, integrity }: Config): ReadonlyMap<string, IntegrityPolicy> {
-  const { lock: _, ...general } = integrity
-  return new Map(backends.map((backend) => [backend.name, { ...general, ...backend.integrity }]))
 }
 
 function createBackends(
@@ -204,6 +241,29 @@ function createBackends(
     children: ports.children,
   }
   return new Map(config.backends.map((backend) => [backend.name, createBackend(backend, backendPorts)]))
+}
+
+function watchLoad(
+  config: Config,
+  ports: GatewayPorts,
+  shared: { readonly clock: Clock; readonly log: Log },
+): Overload | undefined {
+  const { overload } = config.gateway
+  if (overload === undefined) return undefined
+  const random = ports.random ?? Math.random
+  return createOverload(overload, { ...shared, random, gauge: ports.load ?? systemLoad() })
+}
+
+/** The gateway's own tools are those of one more backend, the last in every list. */
+function withOwnTools(
+  config: Config,
+  backends: ReadonlyMap<string, Backend>,
+  clock: Clock,
+): ReadonlyMap<string, Backend> {
+  const statuses = (): readonly BackendStatus[] => [...backends.values()].map((backend) => backend.status())
+  const tools = config.gateway.tools?.health === true ? [healthTool(statuses)] : []
+  if (tools.length === 0) return backends
+  return new Map([...backends, [BUILTIN, createBuiltinBackend(tools, { clock })]])
 }
 
 class RunningGateway implements Gateway {
@@ -225,17 +285,29 @@ class RunningGateway implements Gateway {
     return this.#isReady
   }
 
+  get storeStatus(): StoreStatus {
+    return this.#parts.store.status
+  }
+
+  limitReports(): readonly LimitReport[] {
+    return this.#parts.limitCounts.reports()
+  }
+
   get meter(): Readonly<Meter> {
     return this.#parts.meter
   }
 
+  get load(): OverloadState | undefined {
+    return this.#parts.overload?.state
+  }
+
   async ready(ms: number): Promise<void> {
-    const { backends, clock } = this.#parts
+    const { backends, clock, store } = this.#parts
     const deadline = Promise.withResolvers<void>()
     const cancel = clock.after(ms, deadline.resolve)
     // Not only the tools: which URIs collide has to be known before the first result that mentions one.
     const all = Promise.all([...backends.keys()].map((name) => this.#fetchLists(name)))
-    await Promise.race([all, deadline.promise])
+    await Promise.race([Promise.all([all, store.ready()]), deadline.promise])
     cancel()
     this.#isReady = true
   }
@@ -258,7 +330,8 @@ class RunningGateway implements Gateway {
 
   report(): readonly BackendReport[] {
     const { backends, catalog, integrity } = this.#parts
-    return [...backends.values()].map((backend) => {
+    const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
+    return configured.map((backend) => {
       const known = catalog.known('tools', backend.name)
       const tools = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries.length
       return { ...backend.status(), tools, integrity: integrity.report(backend.name) }
@@ -271,7 +344,8 @@ class RunningGateway implements Gateway {
 
   definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined> {
     const { backends, catalog } = this.#parts
-    return new Map([...backends.keys()].map((backend) => [backend, definitionsOf(catalog, backend)]))
+    const names = [...backends.keys()].filter((name) => name !== BUILTIN)
+    return new Map(names.map((backend) => [backend, definitionsOf(catalog, backend)]))
   }
 
   close(): Promise<void> {
@@ -280,7 +354,8 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, integrity, fanIn } = this.#parts
+    const { backends, catalog, integrity, fanIn, overload, store } = this.#parts
+    overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
     fanIn.drain()
@@ -290,6 +365,7 @@ class RunningGateway implements Gateway {
     integrity.close()
     await Promise.all([this.#http?.close(), this.#stdio?.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
+    await store.close()
   }
 
   /** Waits for the calls in flight, as long as the configuration grants. */
@@ -304,8 +380,9 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends } = this.#parts
+    const { clock, log, config, backends, overload } = this.#parts
     return {
+      overload,
       answer: this.#answer,
       clock,
       log,

@@ -190,6 +190,16 @@ suite('a tool that passes for another', () => {
     assert.equal(await call(house, 'evil_helper'), undefined)
   })
 
+  test('is reported too if it passes for one of the gateway itself, however few backends there are', async (t) => {
+    const gate = await modernServer(t, { label: 'gate', tools: [{ name: 'way_health', does: 'echo' }] })
+    await using house = await gateway({ backends: { gate }, gateway: { tools: { health: true } } })
+    const { findings = [] } = house.gateway.report()[0]?.integrity ?? {}
+    assert.deepEqual(
+      findings.map(({ detail }) => detail),
+      ['clients see it under a name that is read as gateway/health'],
+    )
+  })
+
   test('is held back where the policy says so, and nobody else is', async (t) => {
     await using house = await gateway({ backends: await backends(t), integrity: { onShadow: 'quarantine' } })
     assert.deepEqual(members(await list(house, 'tools/list'), 'name'), [

@@ -7,6 +7,23 @@ export function asGatewayError(error: unknown, backend: string): unknown {
   return fromFailure(error.failure, backend, error)
 }
 
+/** True for a failure of a backend that does answer, but not as it should; what it is wrapped in does not matter. */
+export function isMisbehaviour(error: unknown): boolean {
+  const kind = failureOf(error)?.kind
+  return kind === 'status' || kind === 'protocol'
+}
+
+/** True where nothing of a request has reached the backend: another endpoint may be asked instead. */
+export function wasNeverSent(error: unknown): boolean {
+  return failureOf(error)?.kind === 'unreachable'
+}
+
+/** Why an exchange failed below JSON-RPC, if it did. */
+export function failureOf(error: unknown): ChannelFailure | undefined {
+  const known = error instanceof GatewayError ? error.cause : error
+  return known instanceof ChannelError ? known.failure : undefined
+}
+
 function fromFailure(failure: ChannelFailure, backend: string, cause: ChannelError): GatewayError {
   const known = { backend, cause }
   switch (failure.kind) {

@@ -42,7 +42,13 @@ const CONFIG: BackendConfig = {
   maxSessions: 2,
 }
 const ASKING = { elicitation: { form: {}, url: {} } }
-const MODERN: Downstream = { era: 'modern', version: '2026-07-28', transport: 'http', session: undefined }
+const MODERN: Downstream = {
+  era: 'modern',
+  version: '2026-07-28',
+  transport: 'http',
+  session: undefined,
+  address: undefined,
+}
 const ALICE: Principal = someone('alice')
 const NOBODY: Principal = { id: 'anonymous', anonymous: true }
 

@@ -44,6 +44,8 @@ export interface LegacyCalls {
    * @throws GatewayError INVALID_PARAMS for a call that nobody knows (any more), or what became of the call
    */
   resume(request: BackendRequest, out: Notifications): Promise<Reply> | undefined
+  /** Whether {@link LegacyCalls.resume} would take up a call that is known. */
+  resumes(request: BackendRequest): boolean
   /** Sessions that are open for clients. */
   readonly sessions: number
   close(): Promise<void>
@@ -108,6 +110,11 @@ class Calls implements LegacyCalls {
     const call = this.#waiting.get(state.id)
     if (call === undefined) return Promise.reject(invalidState())
     return this.#goOn(call, { request, retry, id: state.id }, out)
+  }
+
+  resumes(request: BackendRequest): boolean {
+    const state = this.#stateOf(request)
+    return state?.kind === 'call' && this.#waiting.has(state.id)
   }
 
   async close(): Promise<void> {
@@ -268,8 +275,8 @@ interface Outcome {
 /** The one client at the other end of the gateway's own pipe. */
 const PIPE = 'pipe'
 
-/** Who is told apart; undefined for an anonymous client without a session, of which nothing is known. */
-function ownerOf({ principal, downstream }: BackendRequest, isolation: Isolation): string | undefined {
+/** Whose session a request belongs to; undefined for an anonymous client without a session, of which nothing is known. */
+export function ownerOf({ principal, downstream }: BackendRequest, isolation: Isolation): string | undefined {
   const { session, transport } = downstream
   if (!principal.anonymous && (isolation === 'principal' || session === undefined))
     return `principal ${principal.id}`

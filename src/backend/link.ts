@@ -7,7 +7,7 @@ import type { Era } from '../protocol/versions.ts'
 import type { BackendCondition, BackendIdentity, BackendSubscription, Subscriber } from './backend.ts'
 import { type Channel, ChannelError } from './channel.ts'
 import { initializeLegacy, isEraEvidence, probeEra } from './detect.ts'
-import { asGatewayError } from './failure.ts'
+import { asGatewayError, isMisbehaviour } from './failure.ts'
 import { isLegacy } from './legacy.ts'
 import { createModernSpeaker } from './modern.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
@@ -73,8 +73,26 @@ export function createLink(config: LinkConfig, openChannel: OpenChannel, ports: 
   return new BackendLink(config, openChannel, ports)
 }
 
-function downCondition(reason: string, detail: string | undefined): BackendCondition {
-  return detail === undefined ? { state: 'down', reason } : { state: 'down', reason, detail }
+/** Why a backend is down. */
+interface Loss {
+  readonly reason: string
+  readonly detail?: string | undefined
+  /** True where something answers, but not as it should. */
+  readonly answers?: true
+}
+
+function downCondition({ reason, detail, answers }: Loss): BackendCondition {
+  return {
+    state: 'down',
+    reason,
+    ...(detail === undefined ? {} : { detail }),
+    ...(answers === undefined ? {} : { answers }),
+  }
+}
+
+function lossOf(error: unknown): Loss {
+  const reason = error instanceof Error ? error.message : 'unknown failure'
+  return isMisbehaviour(error) ? { reason, answers: true } : { reason }
 }
 
 /** An answer that does not fit the era; silence, refused connections and overload say nothing about it. */
@@ -174,7 +192,7 @@ class BackendLink implements Link {
     if (this.#closing.signal.aborted) return
     this.#speaker = undefined
     this.#subscriptions.detach()
-    this.#down(reason, detail)
+    this.#down({ reason, detail })
   }
 
   async close(): Promise<void> {
@@ -200,7 +218,7 @@ class BackendLink implements Link {
       return speaker
     } catch (error) {
       if (disprovesVerdict(error)) this.#state = { ...this.#state, verdict: undefined }
-      this.#down(error instanceof Error ? error.message : 'unknown failure')
+      this.#down(lossOf(error))
       throw asGatewayError(error, this.#config.name)
     }
   }
@@ -295,7 +313,7 @@ class BackendLink implements Link {
       error instanceof ChannelError &&
       (error.failure.kind === 'unreachable' || this.#speaker === undefined)
     ) {
-      this.#down(error.message)
+      this.#down(lossOf(error))
     }
     // Silence may be slow work or the end of the backend: a request that costs nothing tells.
     if (error instanceof GatewayError && error.code === 'BACKEND_TIMEOUT') this.#scheduleRetry()
@@ -315,15 +333,19 @@ class BackendLink implements Link {
     this.#state = { ...this.#state, condition: { state: 'up' }, since: this.#ports.clock.wallTime() }
   }
 
-  #down(reason: string, detail?: string): void {
+  #down(loss: Loss): void {
     if (this.#closing.signal.aborted) return
     const { condition } = this.#state
+    const { reason, detail } = loss
     if (condition.state === 'down') {
       // What the process said last stays known while it cannot be started again.
-      this.#state = { ...this.#state, condition: downCondition(reason, detail ?? condition.detail) }
+      this.#state = {
+        ...this.#state,
+        condition: downCondition({ ...loss, detail: detail ?? condition.detail }),
+      }
     } else {
       const since = this.#ports.clock.wallTime()
-      this.#state = { ...this.#state, condition: downCondition(reason, detail), since }
+      this.#state = { ...this.#state, condition: downCondition(loss), since }
       this.#ports.log('warn', 'backend is down', { backend: this.#config.name, reason, detail })
       // Its lists are those of a backend that is away from now on.
       if (this.#state.identity !== undefined) this.#subscriptions.suspectLists()
@@ -360,7 +382,7 @@ class BackendLink implements Link {
       await this.#inTime((signal) => speaker.ping(signal))
     } catch (error) {
       if (error instanceof StaleSpeakerError) this.#drop(speaker, error)
-      else this.#down(error instanceof Error ? error.message : 'unknown failure')
+      else this.#down(lossOf(error))
       throw error
     }
     const wasDown = this.#state.condition.state !== 'up'

@@ -1,8 +1,8 @@
 import { formatListen } from '../config/listen.ts'
 import { formatProblem } from '../config/problem.ts'
-import type { BackendConfig, Config } from '../config/types.ts'
 import { LockError, countPins } from '../routing/integrity/lock.ts'
 import { type ReadConfig, printProblems, readConfig, shownPath } from './config-file.ts'
+import type { BackendConfig, Config, EndpointConfig, HttpBackendConfig } from '../config/types.ts'
 import type { Io } from './io.ts'
 import { readLock } from './lock.ts'
 import type { CheckOptions } from './options.ts'
@@ -67,7 +67,7 @@ function summary(io: Io, { config: { gateway, admin, backends, integrity }, appr
       era: backend.era,
       timeoutMs: backend.timeout,
       ...(backend.transport === 'http'
-        ? { url: shownUrl(backend.url), headers: Object.keys(backend.headers) }
+        ? { ...shownAddress(backend), headers: Object.keys(backend.headers) }
         : {
             command: commandLine(backend.command, backend.args),
             cwd: shownPath(io, backend.cwd),
@@ -109,10 +109,21 @@ const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {
   bare: '<tool>, the first backend wins',
 }
 
+function addressesOf({ url, endpoints }: HttpBackendConfig): readonly EndpointConfig[] {
+  return endpoints?.list ?? [{ url, weight: 1 }]
+}
+
+function shownAddress(backend: HttpBackendConfig): object {
+  if (backend.endpoints === undefined) return { url: shownUrl(backend.url) }
+  const endpoints = addressesOf(backend).map(({ url, weight }) => ({ url: shownUrl(url), weight }))
+  return { endpoints, balance: backend.endpoints.balance }
+}
+
 function where(io: Io, backend: BackendConfig): string {
   if (backend.transport === 'http') {
     const headers = Object.keys(backend.headers)
-    return `${shownUrl(backend.url)}${headers.length > 0 ? ` (headers: ${headers.join(', ')})` : ''}`
+    const urls = addressesOf(backend).map(({ url }) => shownUrl(url))
+    return `${urls.join(', ')}${headers.length > 0 ? ` (headers: ${headers.join(', ')})` : ''}`
   }
   const env = Object.keys(backend.env)
   const facts = [`in ${shownPath(io, backend.cwd)}`, ...(env.length > 0 ? [`env: ${env.join(', ')}`] : [])]

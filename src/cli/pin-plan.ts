@@ -40,8 +40,8 @@ export function planPins(gateway: Gateway, lock: Lock, configured: readonly stri
     const report = reports.get(backend)
     if (definitions === undefined) {
       const condition = report?.condition
-      const reason = condition?.state === 'down' ? reasonFor(condition) : 'it did not list everything in time'
-      return { kind: 'unreachable', backend, reason }
+      const reason = condition?.state === 'down' ? reasonFor(condition) : undefined
+      return { kind: 'unreachable', backend, reason: reason ?? 'it did not list everything in time' }
     }
     const findings = (report?.integrity.findings ?? []).filter(({ state }) => ODD.has(state))
     return compared(backend, { definitions, approved: lock.backends.get(backend), findings })

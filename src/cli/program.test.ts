@@ -111,6 +111,22 @@ test('check --json says the same, and no secret either', async () => {
   })
 })
 
+test('check shows every endpoint of a backend, without its secrets', async () => {
+  const text = `backends: { a: { endpoints: [{ url: "http://one/mcp?key=hunter2" }, { url: "http://two/mcp", weight: 3 }] } }`
+  await writeFile(join(cwd, 'endpoints.yaml'), text)
+  const { stdout } = await run({ cwd, columns: 120 }, 'check', 'endpoints.yaml')
+  assert.match(stdout, /http:\/\/one\/mcp\?key=…, http:\/\/two\/mcp$/m)
+  const json = await run({ cwd }, 'check', 'endpoints.yaml', '--json')
+  const { backends } = JSON.parse(json.stdout) as {
+    readonly backends: readonly { readonly endpoints: unknown }[]
+  }
+  assert.deepEqual(backends[0]?.endpoints, [
+    { url: 'http://one/mcp?key=…', weight: 1 },
+    { url: 'http://two/mcp', weight: 3 },
+  ])
+  await rm(join(cwd, 'endpoints.yaml'))
+})
+
 test('check lists every problem with its place and exits with 1', async () => {
   for (const args of [['broken.yaml'], ['-c', 'broken.yaml']]) {
     assert.deepEqual(await run({ cwd }, 'check', ...args), {

@@ -1,5 +1,6 @@
 import { createToken, announce } from '../admin/announcement.ts'
 import { type AdminListener, listenAdmin } from '../admin/server.ts'
+import type { EndpointStatus, Health } from '../backend/backend.ts'
 import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
 import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
@@ -11,6 +12,8 @@ import { LockError } from '../routing/integrity/lock.ts'
 import { integrityDocument, lockDocument } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
 import { LOCK_ADVICE } from './lock.ts'
+import type { OverloadState } from '../listener/overload.ts'
+import { shownUrl } from './redact.ts'
 
 /** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
 export interface Surroundings {
@@ -96,35 +99,66 @@ function statusDocument(
     gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
     lock: lockDocument(gateway.lockReport()),
+    ...(gateway.load === undefined ? {} : { load: loadDocument(gateway.load) }),
+    limits: gateway.limitReports(),
+    store: gateway.storeStatus,
     backends: gateway.report().map(backendDocument),
   }
 }
 
-/** Why a backend is down, as the operator may read it. */
-export function reasonFor(condition: {
-  readonly reason: string
+function loadDocument({ delayMs, memory, refusing, refused }: OverloadState): object {
+  const round = (value: number): number => Math.round(value * 1000) / 1000
+  return { delayMs: round(delayMs), memory: round(memory), refusing: round(refusing), refused }
+}
+
+/** Why a backend is not as it should be, as the operator may read it. */
+export function reasonFor(why: {
+  readonly reason?: string | undefined
   readonly detail?: string | undefined
-}): string {
-  return condition.detail === undefined ? condition.reason : `${condition.reason}: ${condition.detail}`
+}): string | undefined {
+  return why.detail === undefined ? why.reason : `${why.reason}: ${why.detail}`
 }
 
 /** One backend for machines. */
 export function backendDocument(backend: BackendReport): object {
-  const { condition, identity } = backend
+  const { identity, endpoints } = backend
   return {
     name: backend.name,
     transport: backend.transport,
     era: identity?.era ?? null,
     version: identity?.version ?? null,
-    eraSince: backend.eraSince === undefined ? null : new Date(backend.eraSince).toISOString(),
-    state: condition.state,
-    reason: condition.state === 'down' ? reasonFor(condition) : null,
-    since: new Date(backend.since).toISOString(),
+    eraSince: dateOf(backend.eraSince),
+    ...healthDocument(backend.health),
     tools: backend.tools ?? null,
     readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),
     restarts: backend.restarts,
     sessions: backend.sessions,
     server: identity?.serverInfo ?? null,
     integrity: integrityDocument(backend.integrity),
+    ...(endpoints === undefined ? {} : { endpoints: endpoints.map(endpointDocument) }),
   }
+}
+
+function endpointDocument({ url, health, weight, inFlight, ejectedUntil }: EndpointStatus): object {
+  return {
+    url: shownUrl(url),
+    ...healthDocument(health),
+    weight,
+    inFlight,
+    ejectedUntil: dateOf(ejectedUntil),
+  }
+}
+
+function healthDocument(health: Health): object {
+  const { latencyMs } = health
+  return {
+    state: health.status,
+    reason: reasonFor(health) ?? null,
+    since: dateOf(health.since),
+    latencyMs: latencyMs === undefined ? null : Math.round(latencyMs * 100) / 100,
+  }
+}
+
+function dateOf(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
 }

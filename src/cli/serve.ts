@@ -92,6 +92,6 @@ function condition(backend: BackendReport): string {
     case 'connecting':
       return 'still connecting'
     case 'down':
-      return `down: ${oneLine(reasonFor(backend.condition), 200)}`
+      return `down: ${oneLine(reasonFor(backend.condition) ?? '', 200)}`
   }
 }

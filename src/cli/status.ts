@@ -6,16 +6,24 @@ import { CliError, type Io } from './io.ts'
 import type { GatewayOptions } from './options.ts'
 import { duration, oneLine, paint, table } from './text.ts'
 
+const HEALTH = {
+  state: z.string(),
+  reason: z.string().nullish(),
+  since: z.string().nullish(),
+  latencyMs: z.number().nullish(),
+}
+
+const ENDPOINT = z.object({ url: z.string(), ...HEALTH, ejectedUntil: z.string().nullish() })
+
 const BACKEND = z.object({
   name: z.string(),
   transport: z.string(),
   era: z.string().nullish(),
   version: z.string().nullish(),
-  state: z.string(),
-  reason: z.string().nullish(),
+  ...HEALTH,
   tools: z.number().nullish(),
-  readyAfterMs: z.number().nullish(),
   restarts: z.number().nullish(),
+  endpoints: z.array(ENDPOINT).nullish(),
   integrity: INTEGRITY.optional(),
 })
 
@@ -79,15 +87,55 @@ function parseJson(text: string): unknown {
 function render(io: Io, { gateway, backends, lock }: z.output<typeof STATUS>): string {
   const head = `${paint(io.stdout, 'bold', oneLine(gateway.name, 40))} ${oneLine(gateway.version, 20)}  ${oneLine(gateway.url, 200)}\n`
   if (backends.length === 0) return `${head}no backends\n`
-  const rows = backends.map(({ name, state, era, transport, tools, readyAfterMs, reason, restarts }) => [
+  const heading = ['BACKEND', 'STATE', 'LATENCY', 'ERA', 'TRANSPORT', 'TOOLS', 'REASON']
+  const rows = backends.flatMap((backend) => [
+    backendRow(backend),
+    ...(backend.endpoints ?? []).map((endpoint) => endpointRow(endpoint)),
+  ])
+  return `${head}\n${table([heading, ...rows], io.stdout)}${renderIntegrity(backends, lock, io.stdout)}`
+}
+
+function backendRow(backend: z.output<typeof BACKEND>): readonly string[] {
+  const { name, state, latencyMs, era, transport, tools, restarts } = backend
+  const started = (restarts ?? 0) > 0 ? `(${restarts} restarts)` : ''
+  return [
     oneLine(name, 40),
     oneLine(state, 12),
+    latencyCell(latencyMs),
     oneLine(era ?? '-', 8),
     oneLine(transport, 8),
     String(tools ?? '-'),
-    readyAfterMs === undefined || readyAfterMs === null ? '-' : duration(readyAfterMs),
-    oneLine([reason ?? '', (restarts ?? 0) > 0 ? `(${restarts} restarts)` : ''].join(' '), 500),
-  ])
-  const heading = ['BACKEND', 'STATE', 'ERA', 'TRANSPORT', 'TOOLS', 'READY', 'REASON']
-  return `${head}\n${table([heading, ...rows], io.stdout)}${renderIntegrity(backends, lock, io.stdout)}`
+    oneLine([why(backend), started].join(' '), 500),
+  ]
+}
+
+/** Below the row of its backend, whose era, transport and tools are its own too. */
+function endpointRow(endpoint: z.output<typeof ENDPOINT>): readonly string[] {
+  const { url, state, latencyMs, ejectedUntil } = endpoint
+  const ejected = typeof ejectedUntil === 'string' ? `ejected until ${shortDate(ejectedUntil)}` : ''
+  const name = `  ${oneLine(url.replace(/^https?:\/\//, ''), 38)}`
+  return [
+    name,
+    oneLine(state, 12),
+    latencyCell(latencyMs),
+    '',
+    '',
+    '',
+    oneLine([ejected, why(endpoint)].filter((part) => part !== '').join('; '), 500),
+  ]
+}
+
+function latencyCell(ms: number | null | undefined): string {
+  return ms === undefined || ms === null ? '-' : duration(ms)
+}
+
+/** Since when and why something is not as it should be. */
+function why({ reason, since }: Pick<z.output<typeof ENDPOINT>, 'reason' | 'since'>): string {
+  if (typeof reason !== 'string') return ''
+  return typeof since === 'string' ? `${reason}, since ${shortDate(since)}` : reason
+}
+
+/** `2026-11-22T08:30:00.000Z` as people read it. */
+function shortDate(iso: string): string {
+  return iso.replace('T', ' ').replace(/\.\d+Z$/, 'Z')
 }

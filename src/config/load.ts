@@ -1,5 +1,7 @@
 import { dirname, resolve } from 'node:path'
+import { backendOfUrl } from './backend-schema.ts'
 import { type ClientFile, readClientFile, serversMember } from './client-file.ts'
+import { endpointsOf } from './endpoints-schema.ts'
 import type { Environment } from './interpolate.ts'
 import { isLoopback } from './listen.ts'
 import type { ConfigPath, ConfigProblem, Finding } from './problem.ts'
@@ -111,7 +113,8 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   return findings
 }
 
-function toConfig({ gateway, backends, admin, log, integrity }: FileSettings, dir: string): Config {
+function toConfig(settings: FileSettings, dir: string): Config {
+  const { gateway, backends, admin, log, limits, store, integrity } = settings
   const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, ...rest } = gateway
   return {
     gateway: {
@@ -121,25 +124,20 @@ function toConfig({ gateway, backends, admin, log, integrity }: FileSettings, di
     },
     admin: admin === false ? undefined : admin,
     log,
+    limits,
+    store,
     integrity: { ...integrity, lock: resolve(dir, integrity.lock) },
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
   }
 }
 
-function toBackend(name: string, backend: FileSettings['backends'][string], dir: string): BackendConfig {
-  if (typeof backend === 'string') {
-    const defaults = {
-      era: 'auto',
-      timeout: 30_000,
-      isolation: 'principal',
-      interactive: 'concurrent',
-      maxSessions: 100,
-      headers: {},
-      connections: 128,
-    } as const
-    return { name, transport: 'http', url: backend, ...defaults }
-  }
-  return backend.transport === 'http'
-    ? { name, ...backend }
-    : { name, ...backend, cwd: resolve(dir, backend.cwd) }
+function toBackend(name: string, written: FileSettings['backends'][string], dir: string): BackendConfig {
+  const backend = typeof written === 'string' ? backendOfUrl(written) : written
+  if (backend.transport === 'stdio') return { name, ...backend, cwd: resolve(dir, backend.cwd) }
+  const { url: _, endpoints: __, balance, ejection, slowStart, ...rest } = backend
+  const list = endpointsOf(backend)
+  const [first] = list
+  if (first === undefined) throw new TypeError('validation lets no backend without an endpoint pass')
+  const single = { name, ...rest, url: first.url }
+  return list.length === 1 ? single : { ...single, endpoints: { list, balance, ejection, slowStart } }
 }

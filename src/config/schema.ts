@@ -1,25 +1,27 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
 import { type IntegrityInput, integrity } from './integrity-schema.ts'
-import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
+import { choice, count, duration, leaf, mapping, section, textSchema, words } from './leaves.ts'
+import { limits as callLimits, requestsPerAddress } from './limits-schema.ts'
 import { parseListen } from './listen.ts'
-import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
-import { type Parsed, parseCount, parseDuration, parseSize } from './units.ts'
+import { overload } from './overload-schema.ts'
+import { store } from './store-schema.ts'
+import type {
+  AdminConfig,
+  GatewaySettings,
+  LimitConfig,
+  ListenAddress,
+  LogConfig,
+  StoreConfig,
+} from './types.ts'
+import { type Parsed, parseSize } from './units.ts'
 
 /** What must be written to listen where others can connect: there is no authentication yet. */
 export const NETWORK_CONSENT = 'i-understand-that-anyone-who-connects-can-call-every-tool'
 
-const duration = (description: string, least = 0): z.ZodType<number> =>
-  leaf((found) => parseDuration(found, least), { ...textSchema('^\\d+(ms|s|m|h)$'), description })
-
 const size = (description: string): z.ZodType<number> =>
   leaf(parseSize, { ...textSchema('^\\d+(B|kB|KB|MB|GB|KiB|MiB|GiB)$'), description })
-
-const count = (description: string, most: number): z.ZodType<number> =>
-  leaf((found) => parseCount(found, 1, most), {
-    anyOf: [{ type: 'integer', minimum: 1, maximum: most }, textSchema('^\\d+$')],
-    description,
-  })
 
 const listen = (description: string): z.ZodType<ListenAddress> =>
   leaf(parseListen, { ...textSchema('^.+:\\d+$'), description })
@@ -43,6 +45,15 @@ const hostValue = leaf(
   { ...textSchema('^[^\\s/@#?]+$') },
 )
 
+const network = leaf((found): Parsed<string> => {
+  const [address = '', bits, ...rest] = typeof found === 'string' ? found.split('/') : []
+  const most = isIP(address) === 6 ? 128 : 32
+  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)
+  return typeof found === 'string' && isIP(address) !== 0 && fits && rest.length === 0
+    ? { value: found }
+    : { expected: 'expected an address or network, such as 10.0.0.7 or 10.0.0.0/8' }
+}, textSchema('^[0-9a-fA-F:.]+(/\\d{1,3})?$'))
+
 const limits = section(
   {
     body: size('Largest request body.').prefault('4MiB'),
@@ -56,6 +67,12 @@ const limits = section(
     parked: count('Calls that may wait for input of their clients, per principal.', 1_000_000).prefault(100),
     parkTime: duration('How long a call waits for input of its client.', 1).prefault('10m'),
     streams: count('Open subscriptions and legacy streams per principal.', 1_000_000).prefault(100),
+    connections: count('Connections of clients at once.', 1_000_000).prefault(10_000),
+    headerTimeout: duration('Time within which the headers of a request must have arrived.', 1).prefault(
+      '10s',
+    ),
+    replyTimeout: duration('Time within which a client must have taken a reply.', 1).prefault('60s'),
+    requestsPerAddress: requestsPerAddress.prefault('off'),
   },
   'What one peer can make the gateway do at most.',
 )
@@ -88,10 +105,24 @@ const gateway = section(
       .array(hostValue)
       .prefault([])
       .meta({ description: 'Further values of Host that are accepted.' }),
+    trustedProxies: z.array(network).prefault([]).meta({
+      description: 'Proxies that are believed when they say for whom they speak, as address or CIDR.',
+    }),
+    forwardedHeader: choice(
+      ['x-forwarded-for', 'forwarded'],
+      'The header in which they say it; they must set or extend it, never pass on what clients send.',
+    ).prefault('x-forwarded-for'),
     stateDir: words(
       'Folder for the admin token and the list of child processes, relative to this file.',
     ).optional(),
     limits,
+    overload,
+    tools: section(
+      {
+        health: z.boolean().prefault(true).meta({ description: 'gateway_health: how every backend is.' }),
+      },
+      'Tools of the gateway itself on /mcp.',
+    ),
   },
   'The gateway itself.',
 )
@@ -124,6 +155,8 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
   backends: z
     .record(backendName, backend)
     .meta({ description: 'The MCP servers behind the gateway, by name.' }),
+  limits: callLimits,
+  store,
   admin,
   log,
   integrity,
@@ -137,6 +170,8 @@ export interface FileSettings {
     readonly allowUnauthenticatedNetworkAccess?: typeof NETWORK_CONSENT | undefined
   }
   readonly backends: Readonly<Record<string, BackendInput>>
+  readonly limits: readonly LimitConfig[]
+  readonly store: StoreConfig
   readonly admin: AdminConfig | false
   readonly log: LogConfig
   readonly integrity: IntegrityInput

@@ -1,4 +1,4 @@
-import type { Backend } from '../backend/backend.ts'
+import type { Backend, BackendRequest } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
@@ -20,10 +20,7 @@ export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog
   const sendTo = (target: OneTarget, call: Permitted, out: Notifications): Promise<Reply> => {
     const backend = backends.get(target.backend)
     if (backend === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`)
-    const { message, headers, signal } = call
-    const { principal, downstream } = call
-    const exposedName = subjectOf(message)
-    return backend.send({ message, target, exposedName, principal, downstream, headers, signal }, out)
+    return backend.send(requestTo(target, call), out)
   }
   return async (call, out) => {
     const { target } = call.permit
@@ -38,6 +35,13 @@ export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog
     const message = `Backend ${target.backend} rejected the gateway's request with error ${reply.code}`
     throw new GatewayError('BACKEND_PROTOCOL', message, { backend: target.backend })
   }
+}
+
+/** What is sent to a backend for a call. */
+export function requestTo(target: OneTarget, call: Permitted): BackendRequest {
+  const { message, headers, signal, principal, downstream } = call
+  const exposedName = subjectOf(message)
+  return { message, target, exposedName, principal, downstream, headers, signal }
 }
 
 /** The target as the backend describes it now. */

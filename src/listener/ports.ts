@@ -4,6 +4,7 @@ import type { Principal } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import type { Implementation } from '../protocol/meta.ts'
+import type { Overload } from './overload.ts'
 
 /** What every listener needs from the gateway. */
 export interface ListenerPorts {
@@ -14,6 +15,8 @@ export interface ListenerPorts {
   readonly serverInfo: Implementation
   /** Configured backend names: the routes below `/mcp/`. */
   readonly backends: readonly string[]
+  /** Refuses work when the gateway is too busy; undefined never does. */
+  readonly overload?: Overload | undefined
 }
 
 /** Who calls while nobody has to say so. */

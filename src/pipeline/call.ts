@@ -32,7 +32,7 @@ export interface AuthenticatedPrincipal {
 /** The identity behind an exchange. */
 export type Principal = AnonymousPrincipal | AuthenticatedPrincipal
 
-/** The client of a call, as it describes itself; for shaping answers, never for decisions. */
+/** The client of a call, as it describes itself; for shaping answers. Only the address is more than its word. */
 export interface Downstream {
   readonly era: Era
   /** The protocol revision that the client speaks. */
@@ -40,6 +40,8 @@ export interface Downstream {
   readonly transport: 'http' | 'stdio'
   /** The legacy session of the client, if it has one. */
   readonly session: string | undefined
+  /** Where the client is, as far as trusted proxies say; for a session, where it was opened. Undefined on a pipe. */
+  readonly address: string | undefined
 }
 
 /** Which face of the gateway was addressed: all backends together, or one with its own names. */

@@ -95,6 +95,9 @@ const EVERY_CHANGE: SubscriptionFilter = { lists: CHANGING_LISTS, resources: [],
 /** An unknown name makes the gateway ask the backends again, but not more often than this (milliseconds). */
 const MISS_INTERVAL = 1000
 
+/** Milliseconds that a list waits for a backend that is known to be sick. */
+const SICK_PATIENCE = 250
+
 /** Creates the catalog of the backends, in the order of the configuration. Nothing is fetched yet. */
 export function createCatalog(backends: readonly Backend[], ports: CatalogPorts): Catalog {
   return new SourceCatalog(backends, ports)
@@ -259,18 +262,25 @@ class SourceCatalog implements Catalog {
     return this.#sourcesOf(kind, { kind: 'backend', backend })[0]
   }
 
-  /** Waits until every source has answered or the deadline has passed, and yields those that did not answer in time. */
+  /**
+   * Waits until every source has answered or the deadline has passed, and yields those that did not answer in time. Those
+   * of backends that are known to be sick get a moment only: they may be back.
+   */
   async #late(
     asked: readonly Source[],
     ask: (source: Source) => Promise<void>,
   ): Promise<ReadonlySet<Source>> {
     const late = new Set(asked)
     if (asked.length === 0) return late
-    const deadline = Promise.withResolvers<void>()
-    const cancel = this.#ports.clock.after(this.#ports.listDeadline, deadline.resolve)
-    const all = Promise.all(asked.map(async (source) => late.delete((await ask(source), source))))
-    await Promise.race([all, deadline.promise])
-    cancel()
+    const { clock, listDeadline } = this.#ports
+    const [deadline, moment] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const cancels = [clock.after(listDeadline, deadline.resolve), clock.after(SICK_PATIENCE, moment.resolve)]
+    const all = asked.map((source) => {
+      const answered = ask(source).then(() => void late.delete(source))
+      return source.isSick ? Promise.race([answered, moment.promise]) : answered
+    })
+    await Promise.race([Promise.all(all), deadline.promise])
+    cancels.forEach((cancel) => cancel())
     return new Set(late)
   }
 

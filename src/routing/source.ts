@@ -55,6 +55,8 @@ export interface Source {
   refetch(): Promise<void>
   /** True while the last list may be used without asking (2026-07-28, server/utilities/caching). */
   isFresh(): boolean
+  /** Whether its backend is known not to answer as it should: nobody need wait long for its list. */
+  readonly isSick: boolean
   /** Clock milliseconds since the last fetch ended, well or not; endless once a change was announced. */
   age(): number
   /** @param told whether clients were told that the list changed. Default false */
@@ -105,6 +107,11 @@ class BackendSource implements Source {
     const listing = this.#listing
     if (listing === undefined || this.#failure !== undefined || this.#invalid) return false
     return this.#ports.clock.now() < listing.at + listing.ttlMs
+  }
+
+  get isSick(): boolean {
+    const { status } = this.#from.status().health
+    return status === 'unhealthy' || status === 'unreachable'
   }
 
   age(): number {

@@ -65,6 +65,7 @@ export function scriptedChannel(script: Script, transport: 'http' | 'stdio' = 'h
       return ended
     },
     openSse: () => fail({ kind: 'status', status: 405, body: '' }),
+    probe: () => Promise.resolve(),
     deleteSession(headers) {
       channel.deleted.push(headers)
       return Promise.resolve()
@@ -149,6 +150,7 @@ export function backendPorts(clock: Clock, log: Log = silentLog): BackendPorts {
       parked: 10,
       parkTime: 60_000,
       streams: 10,
+      requestsPerAddress: undefined,
     },
     sealer: createSealer(randomKey()),
     parking: createQuota(10),

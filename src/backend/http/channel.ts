@@ -6,6 +6,7 @@ import { type Message, parseMessage } from '../../protocol/message.ts'
 import type { SseEvent } from '../../protocol/sse.ts'
 import { type Answer, type Channel, ChannelError, type ChannelEvents, type Exchange } from '../channel.ts'
 import { type HttpDispatch, type HttpRequestOptions, exchangeOverHttp } from './exchange.ts'
+import { probePath } from './probe.ts'
 import { openSseChannel } from './sse-channel.ts'
 import { readEventStream } from './stream.ts'
 
@@ -51,6 +52,12 @@ export interface HttpChannel extends Channel {
    * @throws ChannelError, or the reason of the signal
    */
   openSse(events: ChannelEvents, signal: AbortSignal): Promise<Channel>
+  /**
+   * Asks a path of the same server with GET.
+   *
+   * @throws ChannelError with any status but 200 to 299, or without an answer; or the reason of the signal
+   */
+  probe(path: string, signal: AbortSignal): Promise<void>
   /** Ends a legacy session; a failure does not matter. */
   deleteSession(headers: Readonly<Record<string, string>>): Promise<void>
 }
@@ -103,6 +110,8 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
         events,
         signal,
       ),
+    probe: (at, signal) =>
+      probePath({ dispatch, path: at, headers: headersOf(['accept', '*/*'], {}), signal }),
     deleteSession: (headers) =>
       withinTime(sendOnly(dispatchAside, { method: 'DELETE', headers: headersOf([], headers) }), ports.clock),
     close,
@@ -116,10 +125,20 @@ const GET = ['accept', 'text/event-stream']
 function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const url = new URL(config.url)
   // HTTP/2 stays off: its GOAWAY handling in undici 8 has lost requests in flight (nodejs/undici#5468).
-  const pool = new Pool(url.origin, { connections: config.connections, allowH2: false, pipelining: 1 })
+  const pool = new Pool(url.origin, {
+    connections: config.connections,
+    ...retirement(config),
+    allowH2: false,
+    pipelining: 1,
+  })
   // What stays open for long, and what such exchanges need to go on, must never wait behind each other. Their number
   // is bounded where they come from: by sessions and by calls.
-  const side = new Pool(url.origin, { connections: null, allowH2: false, pipelining: 1 })
+  const side = new Pool(url.origin, {
+    connections: null,
+    ...retirement(config),
+    allowH2: false,
+    pipelining: 1,
+  })
   const own = Object.entries(config.headers).flat()
   const path = `${url.pathname}${url.search}`
   const common = ['user-agent', ports.userAgent, ...own]
@@ -142,6 +161,21 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
     await Promise.all([pool.destroy(), side.destroy()])
   }
   return { url, dispatch, dispatchAside, headersOf, close }
+}
+
+/** Milliseconds before the end that a server names for an idle connection (`Keep-Alive: timeout`) at which it is given up. */
+const KEEP_ALIVE_MARGIN = 2000
+
+/**
+ * Idle connections are given up before the server does: a request that meets the end of its connection is lost, and
+ * nobody knows whether it was carried out. A server that names a time of the margin or less gets every request on a
+ * connection of its own.
+ */
+function retirement({ keepAlive }: HttpBackendConfig) {
+  return {
+    ...(keepAlive === undefined ? {} : { keepAliveTimeout: keepAlive }),
+    keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
+  }
 }
 
 function takeMessage(event: SseEvent, handlers: StreamHandlers): void {

@@ -372,7 +372,7 @@ function textOf(chunks: readonly Buffer[]): string {
 }
 
 /** The reason of a failed connection, without the address: clients may see it. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown failure'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
   switch (code) {

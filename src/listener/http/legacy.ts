@@ -9,7 +9,7 @@ import { type LegacySession, openSession } from '../legacy/session.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { headerReader } from './headers.ts'
 import type { Post } from './modern.ts'
-import { writeJson } from './responder.ts'
+import { type JsonHead, writeJson } from './responder.ts'
 import { type CallStream, type SessionStreams, createSessionStreams } from './session-streams.ts'
 import type { StreamCount } from './stream-count.ts'
 
@@ -125,6 +125,7 @@ class SessionHttp implements LegacyHttp {
       principal: post.principal,
       route: post.route,
       transport: 'http' as const,
+      address: post.client.address,
       push: (text: string) => streams.push(text),
     }
     const { session, replyText } = await openSession(message, opening, this.#ports)
@@ -141,9 +142,11 @@ class SessionHttp implements LegacyHttp {
 
   async #carryOut(post: Post, kept: Kept, message: RequestMessage): Promise<void> {
     const stream = kept.streams.answer(post.response, post.accept)
-    const text = await kept.session.handle(message, outletOf(post, stream))
+    let head: JsonHead | undefined
+    const onRefusal = (refusal: JsonHead): void => void (head = refusal)
+    const text = await kept.session.handle(message, { ...outletOf(post, stream), onRefusal })
     kept.lastUsed = this.#ports.clock.now()
-    stream.end(text)
+    stream.end(text, head)
   }
 
   #sessionOf(post: Post): Kept {

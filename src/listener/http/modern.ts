@@ -5,9 +5,9 @@ import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
 import { rawOf } from '../../protocol/json.ts'
 import { checkModernNotification, checkModernRequest } from '../../protocol/ladder.ts'
 import type { NotificationMessage, RequestMessage } from '../../protocol/message.ts'
-import { MODERN_VERSION } from '../../protocol/versions.ts'
 import { type ModernWriter, modernWriter, statusOf } from '../modern-reply.ts'
 import type { ListenerPorts } from '../ports.ts'
+import type { HttpClient } from './client-address.ts'
 import { type Acceptable, createResponder } from './responder.ts'
 import { headerReader, paramHeadersOf } from './headers.ts'
 
@@ -17,6 +17,8 @@ export interface Post {
   readonly response: ServerResponse
   readonly route: Route
   readonly principal: Principal
+  /** Where it comes from. */
+  readonly client: HttpClient
   readonly accept: Acceptable
 }
 
@@ -44,7 +46,7 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
         queue: ports.settings.limits.queue,
         onOverflow: (error) => controller.abort(error),
       })
-      const downstream = downstreamOf(message, request)
+      const downstream = downstreamOf(message, post)
       if (downstream instanceof GatewayError) {
         const refusal = toRefusal(downstream, ports.log)
         return responder.end(refusal.status, writer.refusalText(refusal, id), refusal.headers)
@@ -73,13 +75,11 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
   }
 }
 
-/** Nearly every modern client: made once, not for every call. */
-const LATEST: Downstream = { era: 'modern', version: MODERN_VERSION, transport: 'http', session: undefined }
-
-function downstreamOf(message: RequestMessage, request: IncomingMessage): Downstream | GatewayError {
+/** Nearly every modern client speaks the newest revision: what is said of it is made once for its connection. */
+function downstreamOf(message: RequestMessage, { request, client }: Post): Downstream | GatewayError {
   try {
     const version = checkModernRequest(message, headerReader(request))
-    return version === LATEST.version ? LATEST : { ...LATEST, version }
+    return version === client.latest.version ? client.latest : { ...client.latest, version }
   } catch (error) {
     if (error instanceof GatewayError) return error
     throw error

@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { encodeSse } from '../../protocol/sse.ts'
 import { type EventWriter, openEvents } from './event-writer.ts'
-import { type Acceptable, writeJson } from './responder.ts'
+import { type Acceptable, type JsonHead, writeJson } from './responder.ts'
 
 /** The event streams of one legacy session: those of its calls, and those that belong to no call. */
 export interface SessionStreams {
@@ -32,7 +32,8 @@ export interface SessionStreams {
 export interface CallStream {
   /** Writes a message before the answer. The promise is there while the client does not keep up. */
   event(text: string): Promise<void> | undefined
-  end(text: string): void
+  /** Ends with the answer; `head` is what HTTP says where it is JSON, by default 200. */
+  end(text: string, head?: JsonHead): void
 }
 
 /** What the streams of a session need. */
@@ -106,9 +107,10 @@ class Streams implements SessionStreams {
         if (stream === undefined && (response.destroyed || !accept.events)) return undefined
         return this.#send(opened(), text)
       },
-      end: (text) => {
+      end: (text, head = { status: 200 }) => {
         if (stream === undefined && response.destroyed) return
-        if (stream === undefined && accept.json) return writeJson(response, text, { status: 200 })
+        if (stream === undefined && (accept.json || head.status !== 200))
+          return writeJson(response, text, head)
         const last = opened()
         last.ended = true
         void this.#send(last, text)

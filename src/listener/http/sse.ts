@@ -84,7 +84,9 @@ class SseSessions implements SseHttp {
       },
     })
     const write = (text: string): Promise<void> | undefined => writer.write(encodeSse(text))
-    const pipe = createLegacyPipe({ id, principal, route, transport: 'http', write }, this.#ports)
+    const { address } = post.client
+    const options = { id, principal, route, transport: 'http', address, write } as const
+    const pipe = createLegacyPipe(options, this.#ports)
     this.#sessions.set(id, { pipe, principal: principal.id, end: () => writer.end() })
     void writer.write(`event: endpoint\ndata: ${MESSAGES}?sessionId=${id}\n\n`)
   }

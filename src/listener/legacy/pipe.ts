@@ -95,8 +95,8 @@ class Pipe implements LegacyPipe {
 
   async #initialize(message: RequestMessage): Promise<string> {
     this.#session?.close(new GatewayError('CANCELLED', 'The client initialized again'))
-    const { id = randomUUID(), principal, route, transport, write } = this.#options
-    const opening = { id, principal, route, transport, push: (text: string) => void write(text) }
+    const { id = randomUUID(), principal, route, transport, address, write } = this.#options
+    const opening = { id, principal, route, transport, address, push: (text: string) => void write(text) }
     const { session, replyText } = await openSession(message, opening, this.#ports)
     this.#session = session
     return replyText

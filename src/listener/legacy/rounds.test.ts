@@ -46,6 +46,7 @@ async function open(
       principal: someone('p'),
       route: { kind: 'aggregate' },
       transport: 'http',
+      address: undefined,
       push: () => undefined,
     },
     {

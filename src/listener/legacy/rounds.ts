@@ -1,5 +1,5 @@
 import { GatewayError } from '../../errors.ts'
-import type { Outcome } from '../../filters/rescue.ts'
+import type { Outcome, Refusal } from '../../filters/rescue.ts'
 import type { Notifications } from '../../pipeline/call.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { editMembers } from '../../protocol/edit.ts'
@@ -13,6 +13,8 @@ import { type InputRequest, type InputRequired, clientParams, readInputRequired 
 export interface Outlet extends Notifications {
   /** Sends a message of the gateway's own on the stream of the call; undefined where the client takes no stream. */
   readonly write?: ((text: string) => void) | undefined
+  /** Takes a refusal that HTTP has a status of its own for, before its text is there; undefined where there is no HTTP. */
+  readonly onRefusal?: ((refusal: Refusal) => void) | undefined
 }
 
 /** What the rounds of one call need. */

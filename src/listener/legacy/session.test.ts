@@ -24,6 +24,7 @@ const OWNER = {
   principal: someone('p'),
   route: { kind: 'aggregate' },
   transport: 'http',
+  address: undefined,
   push: () => undefined,
 } as const
 const INFO = '{"name":"c","version":"1.0"}'

@@ -31,6 +31,8 @@ export interface SessionOwner {
   readonly principal: Principal
   readonly route: Route
   readonly transport: 'http' | 'stdio'
+  /** Where the client was when it opened the session; undefined on a pipe. */
+  readonly address: string | undefined
 }
 
 /** What opens a session. */
@@ -139,7 +141,8 @@ class ClientSession implements LegacySession {
     this.owner = opening
     this.version = version
     this.#ports = ports
-    this.#downstream = { era: 'legacy', version, transport: opening.transport, session: opening.id }
+    const { id: session, transport, address } = opening
+    this.#downstream = { era: 'legacy', version, transport, session, address }
     this.#capabilities = capabilities
     this.#memory = { version, wrapped: new Set() }
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
@@ -264,6 +267,8 @@ class ClientSession implements LegacySession {
       }
       const outcome = await withInput(message, ports, out)
       if (outcome.kind === 'refusal') {
+        // 2025-11-25, basic/transports: a message that cannot be accepted is answered with an HTTP error.
+        if (outcome.status === 429) out.onRefusal?.(outcome)
         const { code, message: reason } = outcome.error
         return legacyErrorText(
           message.method,
