@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'UNAUTHENTICATED'
   | 'INSUFFICIENT_SCOPE'
   | 'FORBIDDEN'
+  | 'QUARANTINED'
   | 'TOO_MANY'
   | 'OVERLOADED'
   | 'RATE_LIMITED'
@@ -144,6 +145,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'Get an access token with the scopes in data.scopes.',
   ),
   FORBIDDEN: row(403, -31403, 'downstream', 'final', 'Ask the operator for the permission.'),
+  QUARANTINED: row(
+    403,
+    -31423,
+    'downstream',
+    'final',
+    'Its definition has to be reviewed with `toolgate pin <backend>`.',
+  ),
   TOO_MANY: row(503, -31053, 'gateway', 'retryable', 'Try again in a moment.'),
   OVERLOADED: row(503, -31053, 'gateway', 'retryable', 'Try again after retryAfterMs.'),
   RATE_LIMITED: row(429, -31429, 'downstream', 'retryable', 'Wait for retryAfterMs, then try again.'),

@@ -17,6 +17,7 @@ import { dispatch } from './filters/dispatch.ts'
 import { forward, requestTo } from './filters/forward.ts'
 import { limits } from './filters/limits/limits.ts'
 import { type LimitCounts, type LimitReport, countLimits } from './filters/limits/report.ts'
+import { quarantine } from './filters/quarantine.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
 import { timeout } from './filters/timeout.ts'
@@ -33,6 +34,11 @@ import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
 import { expose } from './routing/expose.ts'
+import { type ListedDefinition, definitionsOf } from './routing/integrity/definitions.ts'
+import { type Integrity, createIntegrity } from './routing/integrity/integrity.ts'
+import { openLockFile } from './routing/integrity/lock-file.ts'
+import { policiesOf } from './routing/integrity/policies.ts'
+import type { IntegrityReport, LockReport } from './routing/integrity/report.ts'
 import { merge } from './routing/merge.ts'
 import { route } from './routing/route.ts'
 import { createSearch } from './routing/search.ts'
@@ -72,6 +78,8 @@ export interface BackendReport extends BackendStatus {
   readonly tools: number | undefined
   /** Tools that no rule lets anybody call, as far as they are known. */
   readonly uncallable: readonly string[]
+  /** How its definitions stand to what was approved. */
+  readonly integrity: IntegrityReport
 }
 
 /** A running gateway. */
@@ -90,6 +98,13 @@ export interface Gateway {
   /** Serves one client on a pair of streams. */
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
+  /** How the file with the approved definitions is. */
+  lockReport(): LockReport
+  /**
+   * What `toolgate pin` approves: every tool and prompt of each backend as it is defined there; undefined for a backend
+   * whose lists are not known completely.
+   */
+  definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined>
   /** What each limit has done, in the order of the configuration. */
   limitReports(): readonly LimitReport[]
   readonly storeStatus: StoreStatus
@@ -114,6 +129,7 @@ interface Parts {
   readonly entrance: Entrance
   /** Undefined where there is neither a rule nor a scope. */
   readonly policy: Policy | undefined
+  readonly integrity: Integrity
   readonly meter: Meter
   readonly sealer: Sealer
   readonly taskIds: TaskIds
@@ -123,7 +139,11 @@ interface Parts {
   readonly limitCounts: LimitCounts
 }
 
-/** Builds a gateway. Nothing is connected or bound before `ready` and `listen`. */
+/**
+ * Builds a gateway. Nothing is connected or bound before `ready` and `listen`.
+ *
+ * @throws LockError if the file with the approved definitions (`integrity.lock`) is there and cannot be believed
+ */
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const clock = ports.clock ?? systemClock
   const log = ports.log ?? silentLog
@@ -132,6 +152,13 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
   const backends = createBackends(config, ports, { clock, log, sealer })
   const all = withOwnTools(config, backends, clock)
+  const integrity = createIntegrity({
+    policies: policiesOf(config, all.has(BUILTIN) ? BUILTIN : undefined),
+    names: config.gateway.names,
+    lock: openLockFile(config.integrity.lock, clock),
+    audit,
+    clock,
+  })
   const catalog = createCatalog([...all.values()], {
     clock,
     log,
@@ -139,6 +166,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     listDeadline: config.gateway.listDeadline,
     staleFor: config.gateway.staleFor,
     fetchTimeout: timeouts(config),
+    integrity,
   })
   const taskIds = createTaskIds(sealer)
   const parts: Parts = {
@@ -156,6 +184,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       resolve: (host) => lookup(host, { all: true }),
     }),
     policy: createPolicy(config.authorization, { clock, backends: [...backends.keys()] }),
+    integrity,
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -190,8 +219,11 @@ function pipeline(parts: Parts): Answerer {
   const routed = route({ ...exposing, backends, rightsOf: policy?.rightsOf })(
     // Nothing passes without a permit, and only this mints one.
     authorize(policy && { policy, catalog, audit })(
-      // Only what may be carried out counts, and nothing is begun that is over a limit.
-      limited(parts, dispatched),
+      // What is not as it was approved is refused, but only to those who may know that it is there.
+      quarantine()(
+        // Only what may be carried out counts, and nothing is begun that is over a limit.
+        limited(parts, dispatched),
+      ),
     ),
   )
   // The one place where errors become answers, seen from outside like every other answer.
@@ -320,14 +352,29 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
-    const { backends, catalog, policy } = this.#parts
+    const { backends, catalog, integrity, policy } = this.#parts
     const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
     return configured.map((backend) => {
       const known = catalog.known('tools', backend.name)
       const entries = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries
       const closed = policy === undefined ? [] : (entries ?? []).filter((entry) => !policy.isReachable(entry))
-      return { ...backend.status(), tools: entries?.length, uncallable: closed.map(({ key }) => key) }
+      return {
+        ...backend.status(),
+        tools: entries?.length,
+        uncallable: closed.map(({ key }) => key),
+        integrity: integrity.report(backend.name),
+      }
     })
+  }
+
+  lockReport(): LockReport {
+    return this.#parts.integrity.lockReport()
+  }
+
+  definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined> {
+    const { backends, catalog } = this.#parts
+    const names = [...backends.keys()].filter((name) => name !== BUILTIN)
+    return new Map(names.map((backend) => [backend, definitionsOf(catalog, backend)]))
   }
 
   close(): Promise<void> {
@@ -336,7 +383,7 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, entrance, fanIn, overload, store } = this.#parts
+    const { backends, catalog, entrance, integrity, fanIn, overload, store } = this.#parts
     overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
@@ -344,6 +391,7 @@ class RunningGateway implements Gateway {
     this.#stdio?.drain()
     await this.#drained()
     catalog.close()
+    integrity.close()
     await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
     await store.close()

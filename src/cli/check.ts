@@ -1,16 +1,18 @@
 import { formatListen } from '../config/listen.ts'
 import { formatProblem } from '../config/problem.ts'
+import { LockError, countPins } from '../routing/integrity/lock.ts'
+import { type ReadConfig, printProblems, readConfig, shownPath } from './config-file.ts'
 import type { BackendConfig, Config, EndpointConfig, HttpBackendConfig } from '../config/types.ts'
 import { connectedDoubts } from './connect.ts'
-import { printProblems, readConfig, shownPath } from './config-file.ts'
 import type { Io } from './io.ts'
+import { readLock } from './lock.ts'
 import type { CheckOptions } from './options.ts'
 import { commandLine, shownUrl } from './redact.ts'
 import { duration, paint, table } from './text.ts'
 
 /** `toolgate check`: validates a configuration and says what it would do, without doing it. */
 export async function checkCommand(io: Io, options: CheckOptions): Promise<number> {
-  const result = await readConfig(io, options)
+  const result = await withLock(io, await readConfig(io, options))
   const doubts = result.ok && options.connect ? await connectedDoubts(io, result.config) : undefined
   if (options.json) {
     const connected = doubts === undefined ? {} : { connected: doubts }
@@ -20,7 +22,7 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
           file: result.file,
           warnings: result.warnings,
           ...connected,
-          ...summary(io, result.config),
+          ...summary(io, result),
         }
       : { ok: false, file: result.file, problems: result.problems }
     io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
@@ -35,12 +37,37 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
     io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${formatProblem(warning)}\n`)
   }
   for (const doubt of doubts ?? []) io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${doubt}\n`)
-  io.stdout.write(`\n${description(io, result.config)}`)
+  io.stdout.write(`\n${description(io, result)}`)
   return 0
 }
 
+type Valid = ReadConfig & { readonly ok: true }
+
+/** A valid configuration with what its lock file says: a gateway would not start with one that it cannot believe. */
+interface Checked extends Valid {
+  /** Definitions that were approved; undefined where there is no lock file. */
+  readonly approved: number | undefined
+}
+
+async function withLock(
+  io: Io,
+  result: ReadConfig,
+): Promise<Checked | (ReadConfig & { readonly ok: false })> {
+  if (!result.ok) return result
+  const { lock: path } = result.config.integrity
+  try {
+    const lock = await readLock(io, path)
+    return { ...result, approved: lock === undefined ? undefined : countPins(lock) }
+  } catch (error) {
+    if (!(error instanceof LockError)) throw error
+    const problem = { file: shownPath(io, path), line: 0, column: 0, path: '', message: error.problem }
+    return { ok: false, file: result.file, problems: [problem] }
+  }
+}
+
 /** What the configuration would do, with secrets hidden. */
-function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Config): object {
+function summary(io: Io, { config, approved }: Checked): object {
+  const { gateway, auth, limits, store, integrity, admin, backends } = config
   return {
     gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
     auth:
@@ -54,6 +81,7 @@ function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Conf
     admin: admin === undefined ? null : `http://${formatListen(admin.listen)}`,
     limits: limits.map(({ name, key, allowance }) => ({ name, key, ...allowance })),
     store: store.url === undefined ? 'memory' : 'shared',
+    integrity: { ...integrity, lock: shownPath(io, integrity.lock), approved: approved ?? null },
     backends: backends.map((backend) => ({
       name: backend.name,
       transport: backend.transport,
@@ -70,7 +98,8 @@ function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Conf
   }
 }
 
-function description(io: Io, { gateway, auth, limits, store, admin, backends }: Config): string {
+function description(io: Io, { config, approved }: Checked): string {
+  const { gateway, auth, limits, store, integrity, admin, backends } = config
   const facts = [
     ['Name', gateway.name],
     ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
@@ -79,6 +108,7 @@ function description(io: Io, { gateway, auth, limits, store, admin, backends }: 
     ['Tool names', NAMES[gateway.names]],
     ['Limits', limits.length === 0 ? 'off' : limits.map(({ name }) => name).join(', ')],
     ['Counted', store.url === undefined ? 'in memory' : 'by the server of store.url'],
+    ['Definitions', definitions(shownPath(io, integrity.lock), approved)],
   ]
   const lines = facts.map(([label, value]) => `${`${label}:`.padEnd(20)}${value}\n`).join('')
   const heading = ['BACKEND', 'TRANSPORT', 'ERA', 'TIMEOUT', 'WHERE']
@@ -101,6 +131,11 @@ function callers(auth: Config['auth']): string {
     ...(auth.anonymous ? ['anybody'] : []),
   ]
   return ways.length === 0 ? 'nobody' : ways.join(', ')
+}
+
+function definitions(file: string, approved: number | undefined): string {
+  if (approved === undefined) return `not pinned (toolgate pin writes ${file})`
+  return `${approved} approved in ${file}`
 }
 
 const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {

@@ -96,3 +96,14 @@ export interface RevokeKeyOptions extends KeysOptions {
   /** Name, id, or the key itself. */
   readonly wanted: string
 }
+
+/** Options of `toolgate pin`. */
+export interface PinOptions extends ConfigOptions {
+  /** Only these; empty means all. */
+  readonly backends: readonly string[]
+  /** Approve without asking. */
+  readonly yes: boolean
+  /** Write nothing; exit code 1 if anything differs. */
+  readonly check: boolean
+  readonly json: boolean
+}

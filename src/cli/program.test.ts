@@ -63,6 +63,7 @@ Admin listener:     http://127.0.0.1:9901
 Tool names:         <backend>_<tool>
 Limits:             default
 Counted:            in memory
+Definitions:        not pinned (toolgate pin writes tools.lock)
 
 BACKEND  TRANSPORT  ERA   TIMEOUT  WHERE
 github   http       auto  30s      https://example.com/mcp?key=… (headers:
@@ -86,6 +87,14 @@ test('check --json says the same, and no secret either', async () => {
     admin: 'http://127.0.0.1:9901',
     limits: [{ name: 'default', key: ['principal'], kind: 'window', count: 60, per: 60_000 }],
     store: 'memory',
+    integrity: {
+      lock: 'tools.lock',
+      onChange: 'quarantine',
+      onNew: 'quarantine',
+      onShadow: 'warn',
+      onInvisible: 'escape',
+      approved: null,
+    },
     backends: [
       {
         name: 'github',

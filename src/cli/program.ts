@@ -15,6 +15,7 @@ import type {
   ImportOptions,
   KeysOptions,
 } from './options.ts'
+import { pinCommand } from './pin.ts'
 import { rotateSealingCommand } from './rotate-sealing.ts'
 import { schemaCommand } from './schema.ts'
 import { serveCommand } from './serve.ts'
@@ -74,6 +75,7 @@ function createProgram(run: Run): Command {
     .addHelpText('after', EXAMPLES)
   addRunning(program, run)
   addConfiguration(program, run)
+  addPin(program, run)
   addAsking(program, run)
   addCan(program, run)
   addKeys(program, run)
@@ -125,6 +127,32 @@ function addRunning(program: Command, run: Run): void {
     .option(CONFIG, CONFIG_HELP)
     .action(async (file: string | undefined, raw: Raw) => {
       run.code = await stdioCommand(run.io, configOf(file, raw))
+    })
+}
+
+interface RawPin extends Raw {
+  readonly yes?: boolean
+  readonly check?: boolean
+}
+
+function addPin(program: Command, run: Run): void {
+  program
+    .command('pin')
+    .summary('approve the definitions of tools and prompts')
+    .description(
+      'Asks the backends for their tools and prompts, shows what differs from the approved definitions (tools.lock), and ' +
+        'approves it. A running gateway takes the file over by itself.',
+    )
+    .argument('[backends...]', 'only these backends')
+    .option(CONFIG, CONFIG_HELP)
+    .option('--yes', 'approve without asking')
+    .option('--check', 'write nothing; exit code 1 if anything differs')
+    .option('--json', 'print JSON')
+    .action(async (backends: readonly string[], raw: RawPin) => {
+      const { config, yes, check, json } = raw
+      if (yes === true && check === true) throw new CliError('either --yes or --check, not both')
+      const flags = { yes: yes === true, check: check === true, json: json === true }
+      run.code = await pinCommand(run.io, { config, backends, ...flags })
     })
 }
 

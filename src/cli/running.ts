@@ -10,7 +10,10 @@ import { type BackendReport, type Gateway, type GatewayPorts, createGateway } fr
 import type { OverloadState } from '../listener/overload.ts'
 import { systemClock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import { LockError } from '../routing/integrity/lock.ts'
+import { integrityDocument, lockDocument } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
+import { LOCK_ADVICE } from './lock.ts'
 import { shownUrl } from './redact.ts'
 
 /** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
@@ -48,6 +51,7 @@ function build(config: Config, ports: GatewayPorts): Gateway {
     return createGateway(config, ports)
   } catch (error) {
     if (error instanceof UnusableFileError) throw new CliError(error.message)
+    if (error instanceof LockError) throw new CliError(error.message, LOCK_ADVICE)
     throw error
   }
 }
@@ -102,6 +106,7 @@ function statusDocument(
   return {
     gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
+    lock: lockDocument(gateway.lockReport()),
     ...(gateway.load === undefined ? {} : { load: loadDocument(gateway.load) }),
     limits: gateway.limitReports(),
     store: gateway.storeStatus,
@@ -138,6 +143,7 @@ export function backendDocument(backend: BackendReport): object {
     restarts: backend.restarts,
     sessions: backend.sessions,
     server: identity?.serverInfo ?? null,
+    integrity: integrityDocument(backend.integrity),
     ...(endpoints === undefined ? {} : { endpoints: endpoints.map(endpointDocument) }),
   }
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { parseValue } from '../protocol/value.ts'
 import { type RunningGateway, findGateway } from './gateways.ts'
 import { toolList } from './connect.ts'
+import { INTEGRITY, LOCK, renderIntegrity } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
 import type { GatewayOptions } from './options.ts'
 import { duration, oneLine, paint, table } from './text.ts'
@@ -26,10 +27,12 @@ const BACKEND = z.object({
   uncallable: z.array(z.string()).nullish(),
   restarts: z.number().nullish(),
   endpoints: z.array(ENDPOINT).nullish(),
+  integrity: INTEGRITY.optional(),
 })
 
 const STATUS = z.object({
   gateway: z.object({ name: z.string(), version: z.string(), url: z.string() }),
+  lock: LOCK.optional(),
   backends: z.array(BACKEND),
 })
 
@@ -84,7 +87,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function render(io: Io, { gateway, backends }: z.output<typeof STATUS>): string {
+function render(io: Io, { gateway, backends, lock }: z.output<typeof STATUS>): string {
   const head = `${paint(io.stdout, 'bold', oneLine(gateway.name, 40))} ${oneLine(gateway.version, 20)}  ${oneLine(gateway.url, 200)}\n`
   if (backends.length === 0) return `${head}no backends\n`
   const heading = ['BACKEND', 'STATE', 'LATENCY', 'ERA', 'TRANSPORT', 'TOOLS', 'REASON']
@@ -95,7 +98,8 @@ function render(io: Io, { gateway, backends }: z.output<typeof STATUS>): string 
   const closed = backends.flatMap(({ name, uncallable }) =>
     uncallable == null || uncallable.length === 0 ? [] : [`nobody may call ${toolList(name, uncallable)}\n`],
   )
-  return `${head}\n${table([heading, ...rows], io.stdout)}${closed.join('')}`
+  const integrity = renderIntegrity(backends, lock, io.stdout)
+  return `${head}\n${table([heading, ...rows], io.stdout)}${closed.join('')}${integrity}`
 }
 
 function backendRow(backend: z.output<typeof BACKEND>): readonly string[] {

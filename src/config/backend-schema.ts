@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { backendIntegrity } from './integrity-schema.ts'
 import {
   type WrittenEndpoints,
   balance,
@@ -59,6 +60,7 @@ const common = {
     anyOf: [{ type: 'integer', minimum: 1, maximum: 100_000 }, textSchema('^\\d+$')],
     description: 'Sessions or processes of this backend at once.',
   }).prefault(100),
+  integrity: backendIntegrity,
 }
 
 /** RFC 9110 §5.6.2. */

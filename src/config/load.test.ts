@@ -84,6 +84,13 @@ test('a backend that is a string is its URL, and everything else has a default',
     store: { url: undefined, onStoreFailure: 'local', timeout: 250, prefix: 'toolgate' },
     admin: { listen: { host: '127.0.0.1', port: 9901 } },
     log: { level: 'info', format: 'auto' },
+    integrity: {
+      lock: '/etc/mcp/tools.lock',
+      onChange: 'quarantine',
+      onNew: 'quarantine',
+      onShadow: 'warn',
+      onInvisible: 'escape',
+    },
     backends: [
       {
         name: 'github',
@@ -236,14 +243,14 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a section',
     'gatway: {}\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, authorization, limits, store, admin, log; did you mean gateway?',
+      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, authorization, limits, store, admin, log, integrity; did you mean gateway?',
     ],
   ],
   [
     'a typo in a backend',
     'backends:\n  a:\n    url: http://a\n    timeot: 30s',
     [
-      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, timeout, isolation, interactive, maxSessions, headers, connections, balance, ejection, slowStart, keepAlive, health; did you mean timeout?',
+      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, timeout, isolation, interactive, maxSessions, integrity, headers, connections, balance, ejection, slowStart, keepAlive, health; did you mean timeout?',
     ],
   ],
   [

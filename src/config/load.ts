@@ -146,7 +146,7 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
 }
 
 function toConfig(settings: FileSettings, dir: string): Config {
-  const { gateway, backends, auth, authorization, admin, log, limits, store } = settings
+  const { gateway, backends, auth, authorization, admin, log, limits, store, integrity } = settings
   const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, publicUrl, ...rest } = gateway
   return {
     gateway: {
@@ -161,6 +161,7 @@ function toConfig(settings: FileSettings, dir: string): Config {
     log,
     limits,
     store,
+    integrity: { ...integrity, lock: resolve(dir, integrity.lock) },
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
   }
 }

@@ -4,6 +4,7 @@ import { type AuthInput, authSchema, secureUrl } from './auth-schema.ts'
 import { authorizationSchema } from './authorization-schema.ts'
 import type { AuthorizationConfig } from './authorization-types.ts'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
+import { type IntegrityInput, integrity } from './integrity-schema.ts'
 import { choice, count, duration, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { limits as callLimits, requestsPerAddress } from './limits-schema.ts'
 import { parseListen } from './listen.ts'
@@ -182,6 +183,7 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
   store,
   admin,
   log,
+  integrity,
 }).meta({ title: 'Toolgate configuration' })
 
 /** A validated file, with defaults, before paths are resolved. */
@@ -199,4 +201,5 @@ export interface FileSettings {
   readonly store: StoreConfig
   readonly admin: AdminConfig | false
   readonly log: LogConfig
+  readonly integrity: IntegrityInput
 }

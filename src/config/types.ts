@@ -179,6 +179,27 @@ export interface EndpointsConfig {
   readonly slowStart: number
 }
 
+/** What happens to a definition that is not as it should be: not listed and not callable, listed and reported, or nothing. */
+export type DriftPolicy = 'quarantine' | 'warn' | 'allow'
+
+/** How far the definitions that a backend lists are believed. */
+export interface IntegrityPolicy {
+  /** A definition that is not the approved one. Default `quarantine`. */
+  readonly onChange: DriftPolicy
+  /** A definition that was not there when the backend was approved. Default `quarantine`. */
+  readonly onNew: DriftPolicy
+  /** A tool that is named or described to pass for that of another backend. Default `warn`. */
+  readonly onShadow: DriftPolicy
+  /** Texts with invisible characters: shown as `\\u202e`, or the definition is left out. Default `escape`. */
+  readonly onInvisible: 'escape' | 'exclude'
+}
+
+/** The general policy, and where the approved definitions are. */
+export interface IntegrityConfig extends IntegrityPolicy {
+  /** Absolute path of the file with the approved definitions; while there is none, nothing is held against anything. */
+  readonly lock: string
+}
+
 /** What every backend has. */
 export interface BackendCommon {
   readonly name: string
@@ -191,6 +212,8 @@ export interface BackendCommon {
   readonly interactive: Interactive
   /** Sessions or processes of this backend at once. Default 100. */
   readonly maxSessions: number
+  /** What differs from {@link Config.integrity}; undefined means nothing. */
+  readonly integrity?: Partial<IntegrityPolicy> | undefined
   /** Undefined never asks. */
   readonly health?: HealthConfig | undefined
 }
@@ -247,6 +270,7 @@ export interface Config {
   readonly authorization?: AuthorizationConfig | undefined
   readonly admin: AdminConfig | undefined
   readonly log: LogConfig
+  readonly integrity: IntegrityConfig
   /** Limits on calls; none when they are off. */
   readonly limits: readonly LimitConfig[]
   readonly store: StoreConfig

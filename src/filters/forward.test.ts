@@ -18,13 +18,14 @@ import { mintPermit } from '../pipeline/permit.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import type { RequestMessage } from '../protocol/message.ts'
 import { createCatalog } from '../routing/catalog.ts'
+import { type Integrity, type Quarantine, believing } from '../routing/integrity/integrity.ts'
 import { dispatch } from './dispatch.ts'
 import { forward } from './forward.ts'
 
 const TARGET: OneTarget = { kind: 'one', backend: 'a', name: 'x', paramHeaders: [] }
 const MIRRORED = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } }
 
-function setUp() {
+function setUp(integrity?: Integrity) {
   const backend: ScriptedBackend = scriptedBackend('a')
   const backends = new Map([['a', backend]])
   const catalog = createCatalog([backend], {
@@ -34,6 +35,7 @@ function setUp() {
     listDeadline: 1000,
     staleFor: 1000,
     fetchTimeout: () => 1000,
+    ...(integrity && { integrity }),
   })
   const handler = forward(backends, catalog)
   const send = (over: Partial<Permitted> = {}, target: OneTarget = TARGET): Promise<Reply> => {
@@ -53,6 +55,15 @@ describe('forward', () => {
       backend.sent.map(({ target, exposedName }) => ({ target, exposedName })),
       [{ target: TARGET, exposedName: 'a_x' }],
     )
+  })
+
+  test('does not send a call again to a tool that turns out to be held back', async () => {
+    const quarantineOf = (): Quarantine => ({ reason: 'it changed', keepsName: true })
+    const { backend, send } = setUp({ ...believing, quarantineOf })
+    backend.onList = () => Promise.resolve(listOf([tool('x', { inputSchema: MIRRORED })]))
+    backend.onSend = () => Promise.resolve(rpcError(-32020))
+    await assert.rejects(send(), { code: 'QUARANTINED' })
+    assert.equal(backend.sent.length, 1)
   })
 
   test('relays the backend’s own errors', async () => {

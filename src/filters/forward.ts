@@ -6,6 +6,7 @@ import type { Handler } from '../pipeline/handler.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from '../routing/catalog.ts'
+import { refuseHeld } from './quarantine.ts'
 
 /** Header mismatch and unsupported version: between gateway and backend they are the gateway's business. */
 const OWN_FAULTS: ReadonlySet<number> = new Set([-32020, -32022])
@@ -47,5 +48,9 @@ export function requestTo(target: OneTarget, call: Permitted): BackendRequest {
 async function refreshed(catalog: Catalog, target: OneTarget): Promise<OneTarget> {
   await catalog.refetch('tools', target.backend)
   const found = await catalog.find('tools', { kind: 'backend', backend: target.backend }, target.name ?? '')
-  return found.kind === 'found' ? { ...target, paramHeaders: found.shown.entry.paramHeaders } : target
+  if (found.kind !== 'found') return target
+  const { entry, quarantine } = found.shown
+  const fresh = { ...target, paramHeaders: entry.paramHeaders, held: quarantine?.reason }
+  refuseHeld(fresh)
+  return fresh
 }

@@ -22,6 +22,10 @@ export interface DefinitionAudit {
   readonly name: string
   /** What came of it. */
   readonly action: 'quarantined' | 'listed' | 'gone'
+  /** The members that differ, with commas; for what changed. */
+  readonly changes?: string
+  /** Further definitions of the same backend with the same event, which get no line of their own. */
+  readonly more?: number
 }
 
 /** A definition looks as if it were meant to deceive: it imitates another's, or holds what nobody sees. */
@@ -33,6 +37,8 @@ export interface SuspicionAudit {
   /** What was found, in words. */
   readonly finding: string
   readonly action: 'quarantined' | 'excluded' | 'escaped' | 'listed'
+  /** As in {@link DefinitionAudit}. */
+  readonly more?: number
 }
 
 /** The approved definitions were read, or cannot be. */

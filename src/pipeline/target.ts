@@ -16,6 +16,8 @@ export interface OneTarget {
   readonly taskOf?: string | undefined
   /** Whether the tool has to or may be called as an experimental task (2025-11-25, basic/utilities/tasks); undefined: it must not. */
   readonly taskSupport?: 'required' | 'optional' | undefined
+  /** Why calls of it are refused although it is there; undefined for nearly all. */
+  readonly held?: string | undefined
 }
 
 /** Looking for a resource that nobody lists: asked one after the other. */

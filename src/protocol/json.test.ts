@@ -384,3 +384,12 @@ test('a document of a megabyte is scanned, with many members and long strings', 
   assert.equal(root.end, text.length)
   assert.equal(stringOf(text, member(root, 'text'))?.length, 600_000)
 })
+
+test('a long text of nothing but escapes is scanned as fast as any other', { timeout: 60_000 }, () => {
+  // With a search for the closing quote after every escape, this takes many minutes.
+  for (const escape of [String.raw`\n`, String.raw`\"`, String.raw`\u0061`]) {
+    const text = `{"a":"${escape.repeat(1_000_000)}","b":1}`
+    const node = scanJson(text)
+    assert.equal(numberOf(text, member(node, 'b')), 1)
+  }
+})

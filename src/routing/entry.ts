@@ -21,6 +21,8 @@ export interface Entry {
   readonly key: string
   /** Its definition, with the backend's own name. */
   readonly text: string
+  /** As the backend wrote it, where characters that nobody sees had to be made visible in {@link Entry.text}. */
+  readonly original?: string
   readonly paramHeaders: readonly ParamHeader[]
   /** URIs of the resources that show a tool (MCP Apps 2026-01-26, "Resource Discovery"). */
   readonly refersTo: readonly string[]

@@ -18,6 +18,7 @@ import type { Sealer } from '../seal/seal.ts'
 import type { AwayBackend, Catalog, Snapshot } from './catalog.ts'
 import { withExecution } from './entry.ts'
 import { ownExtensions, unionOfExtensions } from './extensions.ts'
+import { escapeHidden } from './integrity/hidden.ts'
 import { narrowed } from './narrow.ts'
 import type { Search } from './search.ts'
 import type { ExposedEntry } from './view.ts'
@@ -240,7 +241,8 @@ const ANY_RESOURCE: SubscriptionFilter = { lists: [], resources: ['any'], tasks:
 function instructionsOf(found: readonly Found[]): string | undefined {
   const given = found.flatMap(({ backend, identity }) => {
     const text = identity?.instructions?.slice(0, MAX_INSTRUCTIONS)
-    return text === undefined || text === '' ? [] : [{ backend, text }]
+    // A model reads them like descriptions, and what its user does not see must not be in them.
+    return text === undefined || text === '' ? [] : [{ backend, text: escapeHidden(text) }]
   })
   if (given.length === 0) return undefined
   if (found.length === 1) return given[0]?.text

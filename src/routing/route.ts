@@ -85,10 +85,12 @@ class Router {
   }
 
   /** The headers of what the caller may not see are not looked at: an error would show that it exists. */
-  #checked(call: Call, { entry }: ExposedEntry): OneTarget {
+  #checked(call: Call, { entry, quarantine }: ExposedEntry): OneTarget {
     const { backend, key, paramHeaders, hints, execution } = entry
     const plain: OneTarget = { kind: 'one', backend, name: key, paramHeaders, hints }
     const target = execution === undefined ? plain : { ...plain, taskSupport: taskSupportOf(entry) }
+    // Refused after authorization, and not for its headers: those are of a definition that nobody was shown.
+    if (quarantine !== undefined) return { ...target, held: quarantine.reason }
     if (call.headers === undefined || paramHeaders.length === 0) return target
     if (this.#rights(call)?.sees(entry) ?? true) checkHeaders(call.headers, call, target)
     return target
@@ -151,13 +153,19 @@ class Router {
   }
 
   #completion(call: Call): Target | Promise<Target> {
-    if (call.route.kind === 'backend') return direct(call.route.backend, undefined)
     const reference = referenceOf(call.message)
     const name = reference && stringOf(call.message.text, reference.node)
+    if (call.route.kind === 'backend') return this.#ownCompletion(call, call.route.backend, name)
     if (reference === undefined || name === undefined) throw badReference()
     if (reference.type === 'resource') return this.#completionOfResource(call, name)
     const shown = this.#catalog.peek('prompts', call.route, name)
     return shown === undefined ? this.#found(call, 'prompts', name) : this.#checked(call, shown)
+  }
+
+  /** The backend knows its own names; only what is held back of it is not asked about. */
+  #ownCompletion(call: Call, backend: string, prompt: string | undefined): Target {
+    const shown = prompt === undefined ? undefined : this.#catalog.peek('prompts', call.route, prompt)
+    return shown?.quarantine === undefined ? direct(backend, undefined) : this.#checked(call, shown)
   }
 
   /** The reference is a template or the URI of a resource (2026-07-28, server/utilities/completion). */

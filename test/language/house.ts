@@ -20,6 +20,8 @@ export interface HouseOptions {
   readonly auth?: Readonly<Record<string, unknown>>
   /** Further sections of the configuration. */
   readonly more?: Readonly<Record<string, unknown>>
+  /** `integrity:` in the configuration. A relative lock file stands in the folder of temporary files. */
+  readonly integrity?: Readonly<Record<string, unknown>>
   /** `limits:` in the configuration; default off, because most tests call more often than people do. */
   readonly limits?: unknown
   /** `store:` in the configuration. */
@@ -107,6 +109,7 @@ export function configText(options: HouseOptions): string {
     limits: options.limits ?? 'off',
     store: options.store ?? {},
     admin: options.admin ?? false,
+    ...(options.integrity && { integrity: options.integrity }),
   })
 }
 

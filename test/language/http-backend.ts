@@ -175,7 +175,8 @@ function sessionFront(kind: 'legacy' | 'v1', stage: Stage): Front {
       await (await openSession()).handle(request, response, body)
     },
     announceTools: async () => {
-      await Promise.all([...sessions.values()].map(async (session) => session.announceTools()))
+      // Sessions that their clients have ended are still in the map, and have nobody to tell.
+      await Promise.allSettled([...sessions.values()].map(async (session) => session.announceTools()))
     },
     forgetSessions: close,
     close,

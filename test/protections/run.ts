@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { authentication } from './authentication.ts'
 import { authorization } from './authorization.ts'
 import { hardening } from './hardening.ts'
+import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
 
 /** Every list of protections. */
-const PROTECTIONS: readonly Protection[] = [...authentication, ...authorization, ...hardening]
+const PROTECTIONS: readonly Protection[] = [...authentication, ...authorization, ...hardening, ...integrity]
 
 /** Processes at once. */
 const PARALLEL = 2
