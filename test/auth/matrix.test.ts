@@ -1,6 +1,6 @@
 /**
  * Every way to speak to the gateway × every kind of caller. A column is a kind of caller and what it must get; a row is
- * a method. Columns about scopes are added where the rules of authorization are tested.
+ * a method.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -22,6 +22,12 @@ const worker = await handwritten(
   scope,
   { [TASKS]: {} },
   {
+    'server/discover': () => ({
+      supportedVersions: ['2026-07-28'],
+      capabilities: { tools: {}, prompts: {}, resources: {}, completions: {}, extensions: { [TASKS]: {} } },
+    }),
+    'prompts/list': () => ({ prompts: [{ name: 'p' }] }),
+    'prompts/get': () => ({ messages: [] }),
     'tools/list': () => ({ tools: [tool('a'), tool('b'), tool('c')] }),
     'tools/call': () => ({ ...TASK, resultType: 'task' }),
     'resources/list': () => ({ resources: [{ uri: 'x://y', name: 'y' }] }),
@@ -34,12 +40,17 @@ const worker = await handwritten(
 const house = await gateway({
   backends: { worker },
   gateway: { pageSize: 2, sse: true },
-  auth: { issuer: provider.issuer },
+  auth: {
+    issuer: provider.issuer,
+    scopes: { work: { tools: ['worker_*'], prompts: ['worker_*'], resources: ['x://*'] } },
+  },
 })
 scope.after(async () => house.close())
 
-const alice = bearer(await provider.sign({ aud: house.url, sub: 'alice' }))
-const bob = bearer(await provider.sign({ aud: house.url, sub: 'bob' }))
+const alice = bearer(await provider.sign({ aud: house.url, sub: 'alice', scope: 'work' }))
+/** The same person, who was granted less. */
+const lesser = bearer(await provider.sign({ aud: house.url, sub: 'alice', scope: 'other' }))
+const bob = bearer(await provider.sign({ aud: house.url, sub: 'bob', scope: 'work' }))
 const bad = bearer(await provider.sign({ aud: 'https://elsewhere.example/mcp' }))
 
 /** A handle of Alice, which is worth nothing in other hands. */
@@ -59,25 +70,33 @@ interface Row {
   readonly params: Arguments
   /** The member of the parameters that is a handle of Alice. */
   readonly handle?: 'cursor' | 'taskId'
+  /** Whether a scope is needed; without it lists are shorter, and what concerns nothing in particular is served. */
+  readonly scoped?: true
 }
 
 const ROWS: readonly Row[] = [
   { method: 'server/discover', params: {} },
   { method: 'tools/list', params: { cursor: handles.cursor }, handle: 'cursor' },
-  { method: 'tools/call', params: { name: 'worker_a', arguments: {} } },
+  { method: 'tools/call', params: { name: 'worker_a', arguments: {} }, scoped: true },
   { method: 'prompts/list', params: {} },
-  { method: 'prompts/get', params: { name: 'worker_p' } },
+  { method: 'prompts/get', params: { name: 'worker_p' }, scoped: true },
   { method: 'resources/list', params: {} },
   { method: 'resources/templates/list', params: {} },
-  { method: 'resources/read', params: { uri: 'x://y' } },
+  { method: 'resources/read', params: { uri: 'x://y' }, scoped: true },
   {
     method: 'completion/complete',
-    params: { ref: { type: 'ref/prompt', name: 'p' }, argument: { name: 'a', value: '' } },
+    params: { ref: { type: 'ref/prompt', name: 'worker_p' }, argument: { name: 'a', value: '' } },
+    scoped: true,
   },
   { method: 'subscriptions/listen', params: { notifications: {} } },
-  { method: 'tasks/get', params: { taskId: handles.taskId }, handle: 'taskId' },
-  { method: 'tasks/update', params: { taskId: handles.taskId, inputResponses: {} }, handle: 'taskId' },
-  { method: 'tasks/cancel', params: { taskId: handles.taskId }, handle: 'taskId' },
+  { method: 'tasks/get', params: { taskId: handles.taskId }, handle: 'taskId', scoped: true },
+  {
+    method: 'tasks/update',
+    params: { taskId: handles.taskId, inputResponses: {} },
+    handle: 'taskId',
+    scoped: true,
+  },
+  { method: 'tasks/cancel', params: { taskId: handles.taskId }, handle: 'taskId', scoped: true },
   { method: 'made/up', params: {} },
 ]
 
@@ -85,17 +104,19 @@ interface Column {
   readonly caller: string
   readonly headers: Readonly<Record<string, string>>
   /** What every row must come to; `served` is anything but a matter of identity. */
-  readonly expects: 'no-token' | 'bad-token' | 'served'
+  readonly expects: 'no-token' | 'bad-token' | 'no-scope' | 'served'
 }
 
 const COLUMNS: readonly Column[] = [
   { caller: 'without a token', headers: {}, expects: 'no-token' },
   { caller: 'with a bad token', headers: bad, expects: 'bad-token' },
+  { caller: 'with a token without the scope', headers: lesser, expects: 'no-scope' },
   { caller: 'with a token', headers: alice, expects: 'served' },
 ]
 
 const CHALLENGE = {
   'no-token': /^Bearer resource_metadata="/,
+  'no-scope': /^Bearer error="insufficient_scope", scope="work", resource_metadata="/,
   'bad-token': /^Bearer error="invalid_token", error_description="[^"]+", resource_metadata="/,
 }
 
@@ -109,7 +130,7 @@ function assertExpected(
     assert.equal(challenge, null)
     return
   }
-  assert.equal(answer.status, 401)
+  assert.equal(answer.status, expects === 'no-scope' ? 403 : 401)
   assert.match(challenge ?? '', CHALLENGE[expects])
 }
 
@@ -126,8 +147,9 @@ const openSession = async (): Promise<string> => {
 const session = await openSession()
 
 describe('modern methods', () => {
-  for (const { method, params, handle } of ROWS) {
-    for (const { caller, headers, expects } of COLUMNS) {
+  for (const { method, params, handle, scoped } of ROWS) {
+    for (const { caller, headers, expects: wanted } of COLUMNS) {
+      const expects = wanted === 'no-scope' && scoped === undefined ? 'served' : wanted
       test(`${method} ${caller}: ${expects}`, async () => {
         const before = worker.received.length
         // A subscription that is let in does not end by itself.
@@ -196,7 +218,7 @@ const EXCHANGES: readonly (readonly [what: string, init: RequestInit])[] = [
         jsonrpc: '2.0',
         id: method,
         method,
-        params: { name: 'worker_a', uri: 'x://y', level: 'info' },
+        params: { name: method === 'prompts/get' ? 'worker_p' : 'worker_a', uri: 'x://y', level: 'info' },
       }),
     },
   ]),
@@ -225,9 +247,13 @@ const send = (
     },
   })
 
+/** Those that need a scope. */
+const SCOPED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
+
 describe('exchanges of a legacy session', () => {
   for (const [what, init] of EXCHANGES) {
-    for (const { caller, headers, expects } of COLUMNS) {
+    for (const { caller, headers, expects: wanted } of COLUMNS) {
+      const expects = wanted === 'no-scope' && !SCOPED.has(what) ? 'served' : wanted
       test(`${what} ${caller}: ${expects}`, async () => {
         // Whatever ends a session ends one of its own.
         const id = expects === 'served' && init.method === 'DELETE' ? await openSession() : session
@@ -247,7 +273,8 @@ describe('exchanges of a legacy session', () => {
 
 describe('the transport of 2024-11-05', () => {
   const events = new URL('/sse', house.url)
-  for (const { caller, headers, expects } of COLUMNS) {
+  for (const { caller, headers, expects: wanted } of COLUMNS) {
+    const expects = wanted === 'no-scope' ? 'served' : wanted
     test(`a stream ${caller}: ${expects}`, async () => {
       const answer = await fetch(events, { headers })
       assertExpected(answer, expects)

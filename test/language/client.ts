@@ -46,6 +46,8 @@ export interface TestClient extends AsyncDisposable {
   tools(): Promise<readonly ListedTool[]>
   /** @throws the SDK's error where the answer is a JSON-RPC error */
   call(name: string, args?: Arguments, options?: CallOptions): Promise<ToolAnswer>
+  /** Goes on with what the browser of the user came back with, after a call that needed more than was granted before. */
+  signInAgain(): Promise<void>
   close(): Promise<void>
 }
 
@@ -97,12 +99,10 @@ async function connectV2(
     'url' in address
       ? new HttpV2(new URL(address.url), http)
       : new StdioV2({ ...address, args: [...address.args], stderr: 'ignore' })
-  await signingIn(
-    transport,
-    async (one) => client.connect(one),
-    async (one) =>
-      one instanceof HttpV2 && one.finishAuth(user?.cameBack().searchParams ?? new URLSearchParams()),
-  )
+  const finish = async (one: HttpV2 | StdioV2): Promise<void> => {
+    if (one instanceof HttpV2) await one.finishAuth(user?.cameBack().searchParams ?? new URLSearchParams())
+  }
+  const connected = await signingIn(transport, async (one) => client.connect(one), finish)
   const close = async (): Promise<void> => client.close()
   return {
     era: client.getProtocolEra() === 'modern' ? 'modern' : 'legacy',
@@ -116,6 +116,7 @@ async function connectV2(
       }
       return toAnswer(await client.callTool({ name, arguments: { ...args } }, options))
     },
+    signInAgain: async () => finish(connected),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -132,11 +133,10 @@ async function connectV1(address: Address, { elicit, user, headers }: ClientAbil
     'url' in address
       ? new HttpV1(new URL(address.url), http)
       : new StdioV1({ ...address, args: [...address.args], stderr: 'ignore' })
-  const transport = await signingIn(
-    create,
-    async (one) => client.connect(one),
-    async (one) => one instanceof HttpV1 && one.finishAuth(user?.cameBack().searchParams.get('code') ?? ''),
-  )
+  const finish = async (one: HttpV1 | StdioV1): Promise<void> => {
+    if (one instanceof HttpV1) await one.finishAuth(user?.cameBack().searchParams.get('code') ?? '')
+  }
+  const transport = await signingIn(create, async (one) => client.connect(one), finish)
   const close = async (): Promise<void> => {
     // The first SDK leaves ending the session to the program. The gateway may be gone already.
     if (transport instanceof HttpV1) await transport.terminateSession().catch(() => undefined)
@@ -163,6 +163,7 @@ async function connectV1(address: Address, { elicit, user, headers }: ClientAbil
       }
       return toAnswer(await client.callTool({ name, arguments: { ...args } }, undefined, options))
     },
+    signInAgain: async () => finish(transport),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -1,7 +1,7 @@
 /** A person with a browser, for the OAuth clients of both SDK generations. */
 import type { OAuthClientProvider as ProviderV2 } from '@modelcontextprotocol/client'
 import type { OAuthClientProvider as ProviderV1 } from '@modelcontextprotocol/sdk/client/auth.js'
-import type { OpenIdProvider } from './provider.ts'
+import { type OpenIdProvider, REDIRECT } from './provider.ts'
 
 /** What a client keeps, and what its user did. */
 export interface OAuthUser {
@@ -16,14 +16,17 @@ export interface OAuthUser {
   spoilAccessToken(token: string): void
 }
 
-const REDIRECT = 'http://127.0.0.1:1/callback'
-
-/** A user who signs in at that provider, and agrees to everything. */
-export function oauthUser(provider: OpenIdProvider): OAuthUser {
+/**
+ * A user who signs in at that provider, and agrees to everything.
+ *
+ * @param clientId of a client that is registered already; by default the client registers itself, for the scopes that
+ *   it is told of first
+ */
+export function oauthUser(provider: OpenIdProvider, clientId?: string): OAuthUser {
   type Tokens = NonNullable<Awaited<ReturnType<ProviderV1['tokens']>>>
   type Information = NonNullable<Awaited<ReturnType<ProviderV1['clientInformation']>>>
   let tokens: Tokens | undefined
-  let information: Information | undefined
+  let information: Information | undefined = clientId === undefined ? undefined : { client_id: clientId }
   let verifier = ''
   let cameBack: URL | undefined
   const visits: URL[] = []

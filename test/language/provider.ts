@@ -45,6 +45,10 @@ export interface OpenIdProvider {
 
 /** Scopes that its resources know. */
 const SCOPES = 'basic read write'
+/** Where browsers come back to. */
+export const REDIRECT = 'http://127.0.0.1:1/callback'
+/** A public client that is known already, and gets no refresh tokens. */
+export const PUBLIC_CLIENT = 'app'
 /** Credentials of every confidential client. */
 export const CLIENT_SECRET = 'secret-of-a-confidential-client'
 
@@ -166,7 +170,17 @@ function configuration(keys: JWK[], accessTokenTTL: number): Configuration {
     cookies: { keys: ['cookie-key'] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     scopes: ['openid', 'offline_access', ...SCOPES.split(' ')],
-    clients: ['machine', 'other', 'opaque', 'gateway'].map((id) => confidential(id, ['client_credentials'])),
+    clients: [
+      ...['machine', 'other', 'opaque', 'gateway'].map((id) => confidential(id, ['client_credentials'])),
+      {
+        client_id: PUBLIC_CLIENT,
+        application_type: 'native',
+        grant_types: ['authorization_code'],
+        redirect_uris: [REDIRECT],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none',
+      },
+    ],
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
