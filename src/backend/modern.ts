@@ -55,7 +55,7 @@ class ModernSpeaker implements Speaker {
     this.#ports = ports
   }
 
-  async send(request: BackendRequest, out: Notifications): Promise<Reply> {
+  send(request: BackendRequest, out: Notifications): Promise<Reply> {
     const id = this.#ports.nextId()
     const { message, signal } = request
     const clientToken = progressTokenOf(message.text, message.params)
@@ -69,19 +69,19 @@ class ModernSpeaker implements Speaker {
     }
     const text = splice(message.text, modernEdits(request, id, clientToken))
     const headers = this.#overHttp ? mirrorHeaders(request) : NO_HEADERS
-    const answer = await this.#exchange({ text, id, headers, signal, onNotification })
-    if (answer.message.kind === 'result') checkResultType(answer.message, message)
-    return answer.message
+    const { trace } = request
+    return this.#channel
+      .exchange({ ...MODERN, text, id, headers, signal, onNotification, trace })
+      .then((answer) => replyOf(answer, message), rethrown)
   }
 
-  async ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
+  ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
     const { nextId, requestMeta } = this.#ports
     const id = nextId()
     const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params === '' ? '' : `${params},`}"_meta":${requestMeta}}}`
     const headers = this.#ownHeaders(method)
     const onNotification = (notification: NotificationMessage): undefined => this.onMessage(notification)
-    const answer = await this.#exchange({ text, id, headers, signal, onNotification })
-    return answer.message
+    return this.#exchange({ text, id, headers, signal, onNotification })
   }
 
   async ping(signal: AbortSignal): Promise<void> {
@@ -107,7 +107,7 @@ class ModernSpeaker implements Speaker {
     const both = AbortSignal.any([signal, ended.signal])
     try {
       const exchange = { text, id, headers, signal: both, onNotification, isEndless: true }
-      const { message } = await this.#exchange(exchange)
+      const message = await this.#exchange(exchange)
       if (message.kind === 'error') await this.#unsubscribable(message, listener, signal)
     } catch (error) {
       if (error !== end) throw error
@@ -150,26 +150,29 @@ class ModernSpeaker implements Speaker {
     return this.#channel.transport === 'http'
   }
 
-  #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer> {
-    const { text, id, headers, signal, onNotification, isEndless = false } = request
-    return this.#channel
-      .exchange({ text, id, headers, signal, onNotification, isEndless, era: 'modern', onRequest: ignore })
-      .then(ofThisEra, rethrown)
+  #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer['message']> {
+    return this.#channel.exchange({ ...request, ...MODERN }).then(messageOf, rethrown)
   }
 }
 
-function ofThisEra(answer: Answer): Answer {
+/** Modern servers send no requests. */
+const MODERN = { era: 'modern', onRequest: (): void => undefined } as const
+
+function messageOf(answer: Answer): Answer['message'] {
   if (isOfOtherEra(answer)) throw otherEra(`HTTP status ${answer.status}`)
-  return answer
+  return answer.message
+}
+
+function replyOf(answer: Answer, request: RequestMessage): Reply {
+  const message = messageOf(answer)
+  if (message.kind === 'result') checkResultType(message, request)
+  return message
 }
 
 function rethrown(error: unknown): never {
   if (error instanceof ChannelError && provesOtherEra(error)) throw otherEra(error.message)
   throw error
 }
-
-/** Modern servers send no requests. */
-function ignore(): void {}
 
 function modernEdits(request: BackendRequest, id: string, clientToken: string | undefined): readonly Edit[] {
   const edits = withoutLegacyTask(request, retarget(request, id))

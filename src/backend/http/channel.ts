@@ -5,8 +5,13 @@ import type { Clock } from '../../pipeline/clock.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { type Message, parseMessage } from '../../protocol/message.ts'
 import type { SseEvent } from '../../protocol/sse.ts'
-import { type Answer, type Channel, ChannelError, type ChannelEvents, type Exchange } from '../channel.ts'
-import { type HttpDispatch, type HttpRequestOptions, exchangeOverHttp } from './exchange.ts'
+import { type Channel, ChannelError, type ChannelEvents, type Exchange } from '../channel.ts'
+import {
+  type HttpDispatch,
+  type HttpExchangePorts,
+  type HttpRequestOptions,
+  exchangeOverHttp,
+} from './exchange.ts'
 import { probePath } from './probe.ts'
 import { openSseChannel } from './sse-channel.ts'
 import { type StreamPosition, readEventStream } from './stream.ts'
@@ -80,18 +85,20 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
     if (isEndless === true) return dispatchEndless
     return patient === true ? dispatchAside : dispatch
   }
+  const exchanges: HttpExchangePorts = {
+    ...ports,
+    send(exchange, handler) {
+      const headers = headersOf(POST, exchange.headers)
+      dispatchFor(exchange)({ method: 'POST', headers, body: exchange.text }, handler)
+    },
+    resume(exchange, lastEventId, handler) {
+      const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
+      dispatchAside({ method: 'GET', headers }, handler)
+    },
+  }
   return {
     transport: 'http',
-    exchange: (exchange: Exchange): Promise<Answer> =>
-      exchangeOverHttp(exchange, {
-        ...ports,
-        dispatch: dispatchFor(exchange),
-        headers: headersOf(POST, exchange.headers),
-        resume(lastEventId, handler) {
-          const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
-          dispatchAside({ method: 'GET', headers }, handler)
-        },
-      }),
+    exchange: (exchange) => exchangeOverHttp(exchange, exchanges),
     async notify(text, headers) {
       const status = await sendOnly(dispatchAside, {
         method: 'POST',
@@ -159,8 +166,8 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const common = ['user-agent', ports.userAgent, ...own]
   const through =
     (connections: Pool): HttpDispatch =>
-    (options, handler) => {
-      connections.dispatch({ path, headersTimeout: 0, bodyTimeout: 0, ...options }, handler)
+    ({ method, headers, body = null, path: at = path, headersTimeout = 0, bodyTimeout = 0 }, handler) => {
+      connections.dispatch({ path: at, method, headers, body, headersTimeout, bodyTimeout }, handler)
     }
   const dispatch = through(pool)
   const dispatchAside = through(side)

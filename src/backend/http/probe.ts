@@ -1,5 +1,6 @@
 import { ChannelError } from '../channel.ts'
-import { type HttpDispatch, reasonOf } from './exchange.ts'
+import type { HttpDispatch } from './exchange.ts'
+import { reasonOf } from './response.ts'
 
 /** What asking a path needs. */
 export interface ProbeRequest {

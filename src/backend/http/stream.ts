@@ -91,8 +91,9 @@ export function readEventStream(request: EventStreamRequest): Promise<void> {
   return promise.finally(() => {
     signal.removeEventListener('abort', onAbort)
     // Whoever closed the stream by itself was not asked to wait.
-    if (position !== undefined && parser.retry !== undefined && !signal.aborted)
-      position.notBefore = request.clock.now() + Math.min(parser.retry, LONGEST_PAUSE)
+    const retry = parser.retry()
+    if (position !== undefined && retry !== undefined && !signal.aborted)
+      position.notBefore = request.clock.now() + Math.min(retry, LONGEST_PAUSE)
   })
 }
 
