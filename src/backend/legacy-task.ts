@@ -1,3 +1,4 @@
+import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Reply } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
@@ -26,12 +27,14 @@ export interface LegacyTaskOptions {
   readonly ownId: string
   /** The call that made it. */
   readonly request: BackendRequest
-  /** The session that it lives in, held as long as the task is known. */
+  /** The session that it lives in, held as long as the task is not over. */
   readonly lease: Lease
   readonly capabilities: Parameters<typeof createQuestions>[0]
   readonly clock: Clock
   /** Takes a raw task of the extension whenever the server says how it is. */
   readonly onStatus: (task: string) => void
+  /** Called once when the task is over: all about it is known here from then on. */
+  readonly onOver: () => void
 }
 
 /** Milliseconds that a look at a task waits for the questions of a server that needs input. */
@@ -60,12 +63,18 @@ export class LegacyTask implements CallEvents {
   #session: OpenSession | undefined
   /** What the task came to, or what waits for it. */
   #outcome: Promise<Reply> | undefined
+  /** The raw task as it ended. */
+  #last: string | undefined
   #asked = Promise.withResolvers<void>()
 
   constructor(options: LegacyTaskOptions) {
     this.id = options.id
     this.#options = options
     this.#questions = createQuestions(options.capabilities, (text) => this.#session?.speaker.respond(text))
+  }
+
+  get isOver(): boolean {
+    return this.#last !== undefined
   }
 
   /**
@@ -76,6 +85,7 @@ export class LegacyTask implements CallEvents {
   async answer({ message, signal }: BackendRequest): Promise<Reply> {
     switch (message.method) {
       case 'tasks/get': {
+        if (this.#last !== undefined) return resultMessage(this.#last)
         const reply = await this.#ask('tasks/get', signal)
         if (reply.kind === 'error') return reply
         return resultMessage(
@@ -86,6 +96,7 @@ export class LegacyTask implements CallEvents {
         this.#questions.answer(responsesOf(message))
         return resultMessage(ACKNOWLEDGED)
       default: {
+        if (this.#last !== undefined) throw new GatewayError('INVALID_PARAMS', 'The task has ended already')
         const reply = await this.#ask('tasks/cancel', signal)
         if (reply.kind === 'error') return reply
         this.#questions.giveUp()
@@ -102,6 +113,10 @@ export class LegacyTask implements CallEvents {
   ): Promise<string> {
     const as = (status: string, payload: Readonly<Record<string, string>> = {}): string =>
       toModernTask(task, { ...more, taskId: JSON.stringify(this.id), status: `"${status}"`, ...payload })
+    const over = (status: string, payload: Readonly<Record<string, string>> = {}): string => {
+      this.#end(as(status, { ...payload, resultType: '"complete"' }))
+      return as(status, payload)
+    }
     const status = taskStatusOf(task)
     switch (status) {
       case 'input_required': {
@@ -114,15 +129,15 @@ export class LegacyTask implements CallEvents {
       case 'completed':
       case 'failed': {
         const reply = await unlessAborted(this.#result(), signal)
-        if (reply.kind === 'error') return as('failed', { error: rawOf(reply.text, reply.error) })
-        // Failed tools have a result all the same; failed is what has none.
+        if (reply.kind === 'error') return over('failed', { error: rawOf(reply.text, reply.error) })
+        // A tool that failed has a result all the same; failed is what has none.
         const result = withMeta(rawOf(reply.text, reply.result), META.relatedTask, undefined)
-        return as('completed', { result })
+        return over('completed', { result })
       }
-      case undefined:
-        return as('working')
+      case 'cancelled':
+        return over(status)
       default:
-        return as(status)
+        return as('working')
     }
   }
 
@@ -152,12 +167,24 @@ export class LegacyTask implements CallEvents {
     this.#questions.withdraw(node === undefined ? undefined : rawOf(notification.text, node))
   }
 
+  /** Whoever asks from now on is told this; the session is free for others. */
+  #end(task: string): void {
+    if (this.#last !== undefined) return
+    this.#last = task
+    this.#leave()
+    this.#options.onOver()
+  }
+
+  #leave(): void {
+    this.#session?.tasks.delete(this.#options.ownId)
+    this.#options.lease.release()
+  }
+
   /** Nobody will ask for it any more. */
   forget(reason: unknown): void {
     this.#questions.giveUp()
     this.#own.abort(reason)
-    this.#session?.tasks.delete(this.#options.ownId)
-    this.#options.lease.release()
+    this.#leave()
   }
 
   #ask(method: string, signal: AbortSignal): Promise<Reply> {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import { type Reply, holderOf } from '../pipeline/call.ts'
-import { member, numberOf, rawOf, scanJson, stringOf } from '../protocol/json.ts'
+import { member, rawOf, scanJson, stringOf } from '../protocol/json.ts'
 import {
   type NotificationMessage,
   type ResultMessage,
@@ -59,10 +59,10 @@ export interface LegacyTasksPorts extends Pick<BackendPorts, 'clock' | 'limits'>
   readonly onChange: (notification: NotificationMessage) => void
 }
 
-/** Milliseconds for which a task is known that names no time to live, or a longer one. */
-const LONGEST = 24 * 3_600_000
-/** Milliseconds that a task is known beyond its time to live. */
-const GRACE = 30_000
+/** Milliseconds for which a task that is not over is known to nobody's interest: it holds a session. */
+const UNASKED = 3_600_000
+/** Milliseconds for which a task is known once it is over. */
+const OVER = 600_000
 
 /** How a call is made a task: its client gets the task, or never learns of it because the gateway waits for the result. */
 export type TaskWish = { readonly task: string; readonly isHeld: boolean }
@@ -115,7 +115,6 @@ interface MadeTask {
   readonly id: string
   /** Raw JSON. */
   readonly task: string
-  readonly ttl: number | undefined
   /** Further members of the result in the form of the extension. */
   readonly more: Readonly<Record<string, string>>
 }
@@ -130,7 +129,7 @@ function taskIn({ text, result }: ResultMessage): MadeTask | undefined {
   if (id === undefined) return undefined
   const meta = rawMember(withMeta(rawOf(text, result), META.relatedTask, undefined), '_meta')
   const more = { resultType: '"task"', ...(meta === undefined ? {} : { _meta: meta }) }
-  return { id, task, ttl: numberOf(task, member(root, 'ttl')), more }
+  return { id, task, more }
 }
 
 function statusOf(task: string): NotificationMessage {
@@ -146,6 +145,8 @@ export function createLegacyTasks(ports: LegacyTasksPorts): LegacyTasks {
 
 interface Known {
   readonly task: LegacyTask
+  /** Somebody is interested in it. */
+  touch(): void
   forget(reason: unknown): void
 }
 
@@ -176,7 +177,7 @@ class KnownTasks implements LegacyTasks {
       const task = this.#taskOf(made, { request, lease, capabilities: declared.capabilities })
       task.enter(reply.session)
       reply.session.follow()
-      this.#keep(task, Math.min((made.ttl ?? LONGEST) + GRACE, LONGEST), holder)
+      this.#keep(task, holder)
       const text = toModernTask(made.task, { ...made.more, taskId: JSON.stringify(task.id) })
       return { isTask, reply: resultMessage(text) }
     } finally {
@@ -191,6 +192,7 @@ class KnownTasks implements LegacyTasks {
     const known = this.#tasks.get(request.target.name ?? '')
     if (known === undefined)
       return Promise.reject(new GatewayError('INVALID_PARAMS', 'Unknown task: it ended, or is too old'))
+    known.touch()
     return known.task.answer(request)
   }
 
@@ -209,21 +211,28 @@ class KnownTasks implements LegacyTasks {
 
   #taskOf(made: MadeTask, about: Pick<LegacyTaskOptions, 'request' | 'lease' | 'capabilities'>): LegacyTask {
     const { clock, onChange } = this.#ports
+    const id = randomUUID()
     const onStatus = (status: string): void => onChange(statusOf(status))
-    return new LegacyTask({ id: randomUUID(), ownId: made.id, clock, onStatus, ...about })
+    const onOver = (): void => this.#tasks.get(id)?.touch()
+    return new LegacyTask({ id, ownId: made.id, clock, onStatus, onOver, ...about })
   }
 
-  #keep(task: LegacyTask, ms: number, holder: string): void {
+  #keep(task: LegacyTask, holder: string): void {
     const { clock, backend } = this.#ports
+    let cancel = (): void => undefined
     const forget = (reason: unknown): void => {
       if (!this.#tasks.delete(task.id)) return
       cancel()
       this.#places.give(holder)
       task.forget(reason)
     }
-    const tooOld = new GatewayError('BACKEND_TIMEOUT', 'The task is too old', { backend })
-    const cancel = clock.after(ms, () => forget(tooOld))
-    this.#tasks.set(task.id, { task, forget })
+    const touch = (): void => {
+      cancel()
+      const tooOld = new GatewayError('BACKEND_TIMEOUT', 'Nobody asked for the task', { backend })
+      cancel = clock.after(task.isOver ? OVER : UNASKED, () => forget(tooOld))
+    }
+    touch()
+    this.#tasks.set(task.id, { task, touch, forget })
   }
 }
 
