@@ -13,13 +13,14 @@ import { createQuota } from './backend/quota.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
 import type { Config } from './config/types.ts'
 import { authorize } from './filters/authorize.ts'
+import { principalBulkhead } from './filters/bulkhead.ts'
 import { dispatch } from './filters/dispatch.ts'
 import { forward, requestTo } from './filters/forward.ts'
 import { limits } from './filters/limits/limits.ts'
 import { type LimitCounts, type LimitReport, countLimits } from './filters/limits/report.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
-import { timeout } from './filters/timeout.ts'
+import { type LaneState, createLaneState, lanes } from './filters/lanes.ts'
 import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
@@ -72,6 +73,14 @@ export interface BackendReport extends BackendStatus {
   readonly tools: number | undefined
   /** Tools that no rule lets anybody call, as far as they are known. */
   readonly uncallable: readonly string[]
+  /** Whether its calls are let through: `isolated` by an operator, or by how they went so far. */
+  readonly circuit: LaneState['circuits']['state']
+  /** Wall-clock milliseconds of the last change of the circuit. */
+  readonly circuitSince: number
+  /** Tools whose own circuit is not closed. */
+  readonly openTools: readonly string[]
+  /** Calls that it works on, and calls that wait for a place. */
+  readonly calls: { readonly running: number; readonly waiting: number }
 }
 
 /** A running gateway. */
@@ -93,6 +102,10 @@ export interface Gateway {
   /** What each limit has done, in the order of the configuration. */
   limitReports(): readonly LimitReport[]
   readonly storeStatus: StoreStatus
+  /** Lets no call to a backend pass until it is restored; calls in flight go on. False where there is no such backend. */
+  isolate(backend: string): boolean
+  /** Lets calls to a backend pass again, and closes its circuit. False where there is no such backend. */
+  restore(backend: string): boolean
   readonly meter: Readonly<Meter>
   /** How busy the process is, and what is done about it; undefined where nobody watches. */
   readonly load: OverloadState | undefined
@@ -121,6 +134,9 @@ interface Parts {
   readonly overload: Overload | undefined
   readonly store: GatewayStore
   readonly limitCounts: LimitCounts
+  /** What is remembered of each backend, by its name: beyond a change of the configuration. */
+  readonly lanes: ReadonlyMap<string, LaneState>
+  readonly random: () => number
 }
 
 /** Builds a gateway. Nothing is connected or bound before `ready` and `listen`. */
@@ -172,19 +188,28 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
     overload: watchLoad(config, ports, { clock, log }),
+    lanes: new Map(
+      config.backends.map((backend) => [backend.name, createLaneState(backend, { clock, log })]),
+    ),
+    random: ports.random ?? Math.random,
   }
   return new RunningGateway(parts, serverInfo)
 }
 
 /** The life of every call, outermost first. */
 function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } = parts
+  const { config, clock, log, random, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } =
+    parts
   const { pageSize, listDeadline, limits } = config.gateway
-  // One backend: bounded in time, then sent; URIs and task ids come back as clients know them.
+  // One backend, each in a lane of its own (lanes.ts has the order); URIs and task ids come back as clients know them.
   const exposing = { catalog, taskIds }
-  const one = expose(exposing)(timeout(timeouts(config), clock)(forward(backends, catalog)))
+  const lane = lanes({ backends: config.backends, states: parts.lanes, catalog, clock, random })
+  const inTurn = lane(forward(backends, catalog))
+  const { bulkhead } = config.gateway
+  const one = expose(exposing)(bulkhead === undefined ? inTurn : principalBulkhead(bulkhead, clock)(inTurn))
   // Several backends: asked together, merged, with their own deadline.
-  const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })
+  const mayAsk = (backend: string): boolean => parts.lanes.get(backend)?.circuits.isRefusing !== true
+  const search = createSearch({ ...exposing, backends, clock, mayAsk, askTimeout: listDeadline })
   const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
   const dispatched = dispatch({ one, many, listen: fanIn.listen })
   const routed = route({ ...exposing, backends, rightsOf: policy?.rightsOf })(
@@ -320,14 +345,35 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
-    const { backends, catalog, policy } = this.#parts
+    const { backends, catalog, policy, lanes: states } = this.#parts
     const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
     return configured.map((backend) => {
+      const { circuits, slots } = states.get(backend.name) ?? {}
       const known = catalog.known('tools', backend.name)
       const entries = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries
       const closed = policy === undefined ? [] : (entries ?? []).filter((entry) => !policy.isReachable(entry))
-      return { ...backend.status(), tools: entries?.length, uncallable: closed.map(({ key }) => key) }
+      return {
+        ...backend.status(),
+        tools: entries?.length,
+        uncallable: closed.map(({ key }) => key),
+        circuit: circuits?.state ?? 'closed',
+        circuitSince: circuits?.since ?? 0,
+        openTools: circuits?.openTools ?? [],
+        calls: { running: slots?.taken ?? 0, waiting: slots?.waiting ?? 0 },
+      }
     })
+  }
+
+  isolate(backend: string): boolean {
+    const state = this.#parts.lanes.get(backend)
+    state?.circuits.isolate()
+    return state !== undefined
+  }
+
+  restore(backend: string): boolean {
+    const state = this.#parts.lanes.get(backend)
+    state?.circuits.restore()
+    return state !== undefined
   }
 
   close(): Promise<void> {

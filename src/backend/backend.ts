@@ -1,5 +1,6 @@
 import type { Downstream, HeaderLookup, Notifications, Principal, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
+import type { Trace } from '../pipeline/trace.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { Era } from '../protocol/versions.ts'
 import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
@@ -22,6 +23,8 @@ export interface BackendRequest {
   readonly task?: string | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
   readonly signal: AbortSignal
+  /** Told whether and when the request is sent. */
+  readonly trace?: Trace | undefined
 }
 
 /** What a backend says about itself, in the modern form whatever it speaks. */

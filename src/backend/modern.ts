@@ -69,7 +69,7 @@ class ModernSpeaker implements Speaker {
     }
     const text = splice(message.text, modernEdits(request, id, clientToken))
     const headers = this.#overHttp ? mirrorHeaders(request) : NO_HEADERS
-    const answer = await this.#exchange({ text, id, headers, signal, onNotification })
+    const answer = await this.#exchange({ text, id, headers, signal, onNotification, trace: request.trace })
     if (answer.message.kind === 'result') checkResultType(answer.message, message)
     return answer.message
   }
@@ -151,9 +151,10 @@ class ModernSpeaker implements Speaker {
   }
 
   #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer> {
-    const { text, id, headers, signal, onNotification, isEndless = false } = request
+    const { text, id, headers, signal, onNotification, trace, isEndless = false } = request
+    const own = { era: 'modern', onRequest: ignore } as const
     return this.#channel
-      .exchange({ text, id, headers, signal, onNotification, isEndless, era: 'modern', onRequest: ignore })
+      .exchange({ text, id, headers, signal, onNotification, trace, isEndless, ...own })
       .then(ofThisEra, rethrown)
   }
 }

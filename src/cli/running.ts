@@ -77,6 +77,7 @@ export async function openAdmin(
       token,
       isReady: () => gateway.isReady,
       status: () => statusDocument(gateway, { url, startedAt }),
+      order: (order, backend) => gateway[order](backend),
     })
   } catch (error) {
     log('warn', 'no admin listener: `toolgate status` will not work', {
@@ -137,6 +138,10 @@ export function backendDocument(backend: BackendReport): object {
     readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),
     restarts: backend.restarts,
     sessions: backend.sessions,
+    circuit: backend.circuit,
+    circuitSince: new Date(backend.circuitSince).toISOString(),
+    openTools: backend.openTools,
+    calls: backend.calls,
     server: identity?.serverInfo ?? null,
     ...(endpoints === undefined ? {} : { endpoints: endpoints.map(endpointDocument) }),
   }

@@ -102,6 +102,7 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
     onStart(newController) {
       controller = newController
       isStarted = true
+      exchange.trace?.sent()
       if (signal.aborted) newController.abort(new Error('cancelled'))
     },
     onUnreachable: (reason) => failWith({ kind: 'unreachable', reason }),
@@ -195,6 +196,7 @@ class Response {
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
     this.#status = status
+    this.#exchange.trace?.alive()
     const session = headers['mcp-session-id']
     this.#session = typeof session === 'string' ? session : undefined
     const type = String(headers['content-type'] ?? '').toLowerCase()
@@ -218,6 +220,7 @@ class Response {
       }
       return
     }
+    this.#exchange.trace?.alive()
     this.#received += chunk.length
     const limit = reader.kind === 'json' ? this.#ports.maxReplyBytes : KEPT_BODY
     if (this.#received <= limit) reader.chunks.push(chunk)
@@ -354,6 +357,7 @@ class Response {
     }
     const parser = createSseParser((event) => {
       this.#lastEventId = event.id ?? this.#lastEventId
+      this.#exchange.trace?.alive()
       if (event.event !== 'message' && event.event !== '') return
       if (paused) held.push(event.data)
       else take(event.data)
