@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 import { type Entrance, openEntrance } from './auth/entrance.ts'
 import type { Fetch } from './auth/outbound.ts'
 import { type Policy, createPolicy } from './auth/policy/policy.ts'
+import type { BackendOrder } from './admin/server.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
@@ -20,7 +21,7 @@ import { limits } from './filters/limits/limits.ts'
 import { type LimitCounts, type LimitReport, countLimits } from './filters/limits/report.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
-import { type LaneState, createLaneState, lanes } from './filters/lanes.ts'
+import { type LaneReport, type LaneStates, createLaneStates, lanes } from './filters/lanes.ts'
 import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
@@ -68,19 +69,11 @@ export interface GatewayPorts {
 }
 
 /** A backend as the operator sees it. */
-export interface BackendReport extends BackendStatus {
+export interface BackendReport extends BackendStatus, Partial<LaneReport> {
   /** Tools that are known of it; undefined while none were listed. */
   readonly tools: number | undefined
   /** Tools that no rule lets anybody call, as far as they are known. */
   readonly uncallable: readonly string[]
-  /** Whether its calls are let through: `isolated` by an operator, or by how they went so far. */
-  readonly circuit: LaneState['circuits']['state']
-  /** Wall-clock milliseconds of the last change of the circuit. */
-  readonly circuitSince: number
-  /** Tools whose own circuit is not closed. */
-  readonly openTools: readonly string[]
-  /** Calls that it works on, and calls that wait for a place. */
-  readonly calls: { readonly running: number; readonly waiting: number }
 }
 
 /** A running gateway. */
@@ -102,10 +95,8 @@ export interface Gateway {
   /** What each limit has done, in the order of the configuration. */
   limitReports(): readonly LimitReport[]
   readonly storeStatus: StoreStatus
-  /** Lets no call to a backend pass until it is restored; calls in flight go on. False where there is no such backend. */
-  isolate(backend: string): boolean
-  /** Lets calls to a backend pass again, and closes its circuit. False where there is no such backend. */
-  restore(backend: string): boolean
+  /** Isolates a backend, so that no new call reaches it, or restores it. False where there is no such backend. */
+  order(order: BackendOrder, backend: string): boolean
   readonly meter: Readonly<Meter>
   /** How busy the process is, and what is done about it; undefined where nobody watches. */
   readonly load: OverloadState | undefined
@@ -135,7 +126,7 @@ interface Parts {
   readonly store: GatewayStore
   readonly limitCounts: LimitCounts
   /** What is remembered of each backend, by its name: beyond a change of the configuration. */
-  readonly lanes: ReadonlyMap<string, LaneState>
+  readonly lanes: LaneStates
   readonly random: () => number
 }
 
@@ -188,9 +179,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
     overload: watchLoad(config, ports, { clock, log }),
-    lanes: new Map(
-      config.backends.map((backend) => [backend.name, createLaneState(backend, { clock, log })]),
-    ),
+    lanes: createLaneStates(config.backends, { clock, log }),
     random: ports.random ?? Math.random,
   }
   return new RunningGateway(parts, serverInfo)
@@ -200,15 +189,14 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
 function pipeline(parts: Parts): Answerer {
   const { config, clock, log, random, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } =
     parts
-  const { pageSize, listDeadline, limits } = config.gateway
+  const { pageSize, listDeadline, limits, bulkhead } = config.gateway
   // One backend, each in a lane of its own (lanes.ts has the order); URIs and task ids come back as clients know them.
   const exposing = { catalog, taskIds }
   const lane = lanes({ backends: config.backends, states: parts.lanes, catalog, clock, random })
   const inTurn = lane(forward(backends, catalog))
-  const { bulkhead } = config.gateway
   const one = expose(exposing)(bulkhead === undefined ? inTurn : principalBulkhead(bulkhead, clock)(inTurn))
   // Several backends: asked together, merged, with their own deadline.
-  const mayAsk = (backend: string): boolean => parts.lanes.get(backend)?.circuits.isRefusing !== true
+  const mayAsk = (backend: string): boolean => !parts.lanes.isRefusing(backend)
   const search = createSearch({ ...exposing, backends, clock, mayAsk, askTimeout: listDeadline })
   const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
   const dispatched = dispatch({ one, many, listen: fanIn.listen })
@@ -348,7 +336,6 @@ class RunningGateway implements Gateway {
     const { backends, catalog, policy, lanes: states } = this.#parts
     const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
     return configured.map((backend) => {
-      const { circuits, slots } = states.get(backend.name) ?? {}
       const known = catalog.known('tools', backend.name)
       const entries = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries
       const closed = policy === undefined ? [] : (entries ?? []).filter((entry) => !policy.isReachable(entry))
@@ -356,24 +343,15 @@ class RunningGateway implements Gateway {
         ...backend.status(),
         tools: entries?.length,
         uncallable: closed.map(({ key }) => key),
-        circuit: circuits?.state ?? 'closed',
-        circuitSince: circuits?.since ?? 0,
-        openTools: circuits?.openTools ?? [],
-        calls: { running: slots?.taken ?? 0, waiting: slots?.waiting ?? 0 },
+        ...states.report(backend.name),
       }
     })
   }
 
-  isolate(backend: string): boolean {
-    const state = this.#parts.lanes.get(backend)
-    state?.circuits.isolate()
-    return state !== undefined
-  }
-
-  restore(backend: string): boolean {
-    const state = this.#parts.lanes.get(backend)
-    state?.circuits.restore()
-    return state !== undefined
+  order(order: BackendOrder, backend: string): boolean {
+    const circuits = this.#parts.lanes.get(backend)?.circuits
+    circuits?.[order]()
+    return circuits !== undefined
   }
 
   close(): Promise<void> {

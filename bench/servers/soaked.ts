@@ -63,7 +63,7 @@ const gateway = createGateway(result.config, {
 })
 
 const count = (): Held => {
-  const calls = gateway.report().map((backend) => backend.calls)
+  const calls = gateway.report().flatMap((backend) => backend.calls ?? [])
   return {
     timers,
     sockets: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length,

@@ -15,7 +15,7 @@ export interface AdminPorts {
   readonly order: (order: BackendOrder, backend: string) => boolean
 }
 
-/** What an operator may order: see `Gateway.isolate` and `Gateway.restore`. */
+/** What an operator may order: see `Gateway.order`. */
 export type BackendOrder = 'isolate' | 'restore'
 
 /** A bound admin listener. */

@@ -11,7 +11,7 @@ import type { BackendConfig } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import type { Permitted, Reply } from '../pipeline/call.ts'
 import { silentLog } from '../pipeline/log.ts'
-import { createLaneState, lanes } from './lanes.ts'
+import { createLaneStates, lanes } from './lanes.ts'
 
 type Next = (call: Permitted) => Promise<Reply>
 
@@ -32,10 +32,11 @@ function setUp(over: Partial<ResilienceConfig>, next: Next, timeout = 1000) {
     maxSessions: 1,
     resilience: { ...DEFAULT_RESILIENCE, ...over },
   }
-  const state = createLaneState(config, { clock, log: silentLog })
+  const states = createLaneStates([config], { clock, log: silentLog })
+  const state = states.get('a') ?? assert.fail('nothing is remembered')
   const handler = lanes({
     backends: [config],
-    states: new Map([['a', state]]),
+    states,
     catalog: { peek: () => undefined },
     clock,
     random: () => 0.5,

@@ -30,8 +30,51 @@ export interface LaneStatePorts {
   readonly log: Log
 }
 
-/** Begins to remember one backend. */
-export function createLaneState(
+/** One lane as the operator sees it. */
+export interface LaneReport {
+  /** Whether its calls are let through: `isolated` by an operator, or by how they went so far. */
+  readonly circuit: Circuits['state']
+  /** Wall-clock milliseconds of the last change of the circuit. */
+  readonly circuitSince: number
+  /** Tools whose own circuit is not closed. */
+  readonly openTools: readonly string[]
+  /** Calls that the backend works on, and calls that wait for a place. */
+  readonly calls: { readonly running: number; readonly waiting: number }
+}
+
+/** What is remembered of every backend, by its name. */
+export interface LaneStates {
+  get(backend: string): LaneState | undefined
+  /** Undefined for a backend that is not configured, such as the gateway's own. */
+  report(backend: string): LaneReport | undefined
+  /** Whether no call to a backend passes at the moment. */
+  isRefusing(backend: string): boolean
+}
+
+/** Begins to remember these backends. */
+export function createLaneStates(
+  backends: readonly Pick<BackendConfig, 'name' | 'resilience'>[],
+  ports: LaneStatePorts,
+): LaneStates {
+  const states = new Map(backends.map((backend) => [backend.name, createLaneState(backend, ports)]))
+  return {
+    get: (backend) => states.get(backend),
+    isRefusing: (backend) => states.get(backend)?.circuits.isRefusing === true,
+    report(backend) {
+      const state = states.get(backend)
+      if (state === undefined) return undefined
+      const { circuits, slots } = state
+      return {
+        circuit: circuits.state,
+        circuitSince: circuits.since,
+        openTools: circuits.openTools,
+        calls: { running: slots?.taken ?? 0, waiting: slots?.waiting ?? 0 },
+      }
+    },
+  }
+}
+
+function createLaneState(
   { name, resilience }: Pick<BackendConfig, 'name' | 'resilience'>,
   ports: LaneStatePorts,
 ): LaneState {
@@ -46,8 +89,7 @@ export function createLaneState(
 /** What lanes are built from. */
 export interface LanesPorts {
   readonly backends: readonly BackendConfig[]
-  /** By the name of the backend. */
-  readonly states: ReadonlyMap<string, LaneState>
+  readonly states: LaneStates
   readonly catalog: Pick<Catalog, 'peek'>
   readonly clock: Clock
   /** A number in [0, 1). */

@@ -198,7 +198,7 @@ suite('the fault matrix', { concurrency: 4 }, () => {
         await backend.order({ do: 'listen' })
         // Every backend is connected, whatever became of it before.
         for (const name of Object.keys(FILTERS)) {
-          house.gateway.restore(name)
+          house.gateway.order('restore', name)
           assert.deepEqual(await call(house, name), OK, `${name} is well in between`)
         }
       })

@@ -62,7 +62,6 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
   if (signal.aborted) return Promise.reject(signal.reason as Error)
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   let settled = false
-  let isStarted = false
   let controller: Dispatcher.DispatchController | undefined
   const onAbort = (): void => {
     fail(signal.reason as Error)
@@ -101,12 +100,11 @@ export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): 
   const started: Started = {
     onStart(newController) {
       controller = newController
-      isStarted = true
-      exchange.trace?.sent()
       if (signal.aborted) newController.abort(new Error('cancelled'))
+      else exchange.trace?.sent()
     },
     onUnreachable: (reason) => failWith({ kind: 'unreachable', reason }),
-    isStarted: () => isStarted,
+    isStarted: () => controller !== undefined,
   }
   signal.addEventListener('abort', onAbort)
   ports.dispatch(
