@@ -2,12 +2,15 @@
  * `npm run bench -- small-call`: what one more hop costs. README.md says how to read it.
  */
 import { measureRules } from './authorize.ts'
+import { measureIsolation } from './isolation.ts'
 import { measureLimits } from './limits.ts'
 import { measureMemory } from './memory.ts'
 import { type Options, parseOptions } from './options.ts'
 import { type Bench, loadProxies, log, type Measured, prepare } from './prepare.ts'
 import { jsonLine, problemsOf, reportProxy, table } from './report.ts'
+import { measureResilience } from './resilience.ts'
 import { messageOf, runRound, runScenario, setUp } from './rounds.ts'
+import { soak } from './soak.ts'
 
 /** Runs everything and prints the figures; yields what makes the run fail. */
 const measureAll = async (bench: Bench, options: Options, stop: AbortSignal): Promise<readonly string[]> => {
@@ -47,5 +50,8 @@ const others: Readonly<Record<string, (args: readonly string[]) => Promise<numbe
   memory: measureMemory,
   limits: measureLimits,
   authorize: measureRules,
+  resilience: measureResilience,
+  isolation: measureIsolation,
+  soak,
 }
 process.exitCode = await (others[scenario ?? '']?.(rest) ?? smallCall(process.argv.slice(2)))

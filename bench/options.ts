@@ -4,7 +4,10 @@ const USAGE =
   'usage: npm run bench -- small-call [--json] [--check] [--rounds N] [--seconds S] [--connections N] [--rate N] [--only a,b]\n' +
   '       npm run bench -- memory [--json] [--count N]\n' +
   '       npm run bench -- limits [--json] [--rounds N] [--seconds S] [--rate N]\n' +
-  '       npm run bench -- authorize [--json] [--check] [--rounds N] [--seconds S] [--rate N]'
+  '       npm run bench -- authorize [--json] [--check] [--rounds N] [--seconds S] [--rate N]\n' +
+  '       npm run bench -- resilience [--json] [--rounds N] [--seconds S] [--connections N] [--rate N]\n' +
+  '       npm run bench -- isolation [--json] [--rounds N] [--seconds S]\n' +
+  '       npm run bench -- soak [--calls N] [--seed N]'
 
 /** What the command line asks for. */
 export interface Options {

@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'BACKEND_PROTOCOL'
   | 'BACKEND_AUTH'
   | 'ISSUER_UNAVAILABLE'
+  | 'CIRCUIT_OPEN'
   | 'SLOW_CONSUMER'
   | 'INTERNAL'
 
@@ -193,6 +194,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'final',
     'The operator has to give the gateway credentials for it.',
   ),
+  CIRCUIT_OPEN: row(
+    503,
+    -31553,
+    'upstream',
+    'retryable',
+    'Try again after retryAfterMs; see `toolgate status` for the state of the backend.',
+  ),
   ISSUER_UNAVAILABLE: row(
     503,
     -31503,
@@ -204,6 +212,9 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   INTERNAL: row(500, -32603, 'gateway', 'final', 'This is a bug in the gateway; please report it.'),
 }
 
+/** What became of a call that failed: surely nothing, or nobody knows. */
+export type CallOutcome = 'not-executed' | 'unknown'
+
 /** What is known about a gateway error beyond its code and message. */
 export interface ErrorDetails {
   /** The backend concerned, by its configured name. */
@@ -212,6 +223,8 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number
   /** Overrides the table where this occurrence is known to be (un)safe to repeat. */
   readonly retryable?: boolean
+  /** Whether the backend can have carried the call out. */
+  readonly outcome?: CallOutcome
   /** Members that the specification prescribes for `error.data` of this code. */
   readonly data?: Readonly<Record<string, unknown>>
   /**
@@ -251,24 +264,37 @@ export class GatewayError extends Error {
     return ERRORS[this.code].rpcCode
   }
 
+  /** Whether the same call may succeed later without being changed. */
+  get isRetryable(): boolean {
+    return this.details.retryable ?? ERRORS[this.code].retryable
+  }
+
+  /** The same error with another outcome; what surely was not carried out may be repeated if its backend may recover. */
+  withOutcome(outcome: CallOutcome): GatewayError {
+    const mends = this.code === 'BACKEND_UNAVAILABLE' || this.code === 'BACKEND_TIMEOUT'
+    const retryable = mends ? outcome === 'not-executed' : this.isRetryable
+    return new GatewayError(this.code, this.message, { ...this.details, outcome, retryable })
+  }
+
   /** The `error` member of the JSON-RPC response that reports this error. */
   toRpcError(): {
     readonly code: number
     readonly message: string
     readonly data: Readonly<Record<string, unknown>>
   } {
-    const { backend, retryAfterMs, scopes, data } = this.details
+    const { backend, retryAfterMs, scopes, data, outcome } = this.details
     return {
       code: this.rpcCode,
       message: this.message,
       data: {
         ...data,
         code: this.code,
-        retryable: this.details.retryable ?? ERRORS[this.code].retryable,
+        retryable: this.isRetryable,
         hint: ERRORS[this.code].hint,
         ...(backend === undefined ? {} : { backend }),
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
         ...(scopes === undefined ? {} : { scopes }),
+        ...(outcome === undefined ? {} : { outcome }),
       },
     }
   }

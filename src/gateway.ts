@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 import { type Entrance, openEntrance } from './auth/entrance.ts'
 import type { Fetch } from './auth/outbound.ts'
 import { type Policy, createPolicy } from './auth/policy/policy.ts'
+import type { BackendOrder } from './admin/server.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
@@ -13,6 +14,7 @@ import { createQuota } from './backend/quota.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
 import type { Config } from './config/types.ts'
 import { authorize } from './filters/authorize.ts'
+import { principalBulkhead } from './filters/bulkhead.ts'
 import { dispatch } from './filters/dispatch.ts'
 import { forward, requestTo } from './filters/forward.ts'
 import { limits } from './filters/limits/limits.ts'
@@ -20,7 +22,7 @@ import { type LimitCounts, type LimitReport, countLimits } from './filters/limit
 import { quarantine } from './filters/quarantine.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
-import { timeout } from './filters/timeout.ts'
+import { type LaneReport, type LaneStates, createLaneStates, lanes } from './filters/lanes.ts'
 import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
@@ -73,7 +75,7 @@ export interface GatewayPorts {
 }
 
 /** A backend as the operator sees it. */
-export interface BackendReport extends BackendStatus {
+export interface BackendReport extends BackendStatus, Partial<LaneReport> {
   /** Tools that are known of it; undefined while none were listed. */
   readonly tools: number | undefined
   /** Tools that no rule lets anybody call, as far as they are known. */
@@ -108,6 +110,8 @@ export interface Gateway {
   /** What each limit has done, in the order of the configuration. */
   limitReports(): readonly LimitReport[]
   readonly storeStatus: StoreStatus
+  /** Isolates a backend, so that no new call reaches it, or restores it. False where there is no such backend. */
+  order(order: BackendOrder, backend: string): boolean
   readonly meter: Readonly<Meter>
   /** How busy the process is, and what is done about it; undefined where nobody watches. */
   readonly load: OverloadState | undefined
@@ -137,6 +141,9 @@ interface Parts {
   readonly overload: Overload | undefined
   readonly store: GatewayStore
   readonly limitCounts: LimitCounts
+  /** What is remembered of each backend, by its name: beyond a change of the configuration. */
+  readonly lanes: LaneStates
+  readonly random: () => number
 }
 
 /**
@@ -201,19 +208,25 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
     overload: watchLoad(config, ports, { clock, log }),
+    lanes: createLaneStates(config.backends, { clock, log }),
+    random: ports.random ?? Math.random,
   }
   return new RunningGateway(parts, serverInfo)
 }
 
 /** The life of every call, outermost first. */
 function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } = parts
-  const { pageSize, listDeadline, limits } = config.gateway
-  // One backend: bounded in time, then sent; URIs and task ids come back as clients know them.
+  const { config, clock, log, random, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } =
+    parts
+  const { pageSize, listDeadline, limits, bulkhead } = config.gateway
+  // One backend, each in a lane of its own (lanes.ts has the order); URIs and task ids come back as clients know them.
   const exposing = { catalog, taskIds }
-  const one = expose(exposing)(timeout(timeouts(config), clock)(forward(backends, catalog)))
+  const lane = lanes({ backends: config.backends, states: parts.lanes, catalog, clock, random })
+  const inTurn = lane(forward(backends, catalog))
+  const one = expose(exposing)(bulkhead === undefined ? inTurn : principalBulkhead(bulkhead, clock)(inTurn))
   // Several backends: asked together, merged, with their own deadline.
-  const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })
+  const mayAsk = (backend: string): boolean => !parts.lanes.isRefusing(backend)
+  const search = createSearch({ ...exposing, backends, clock, mayAsk, askTimeout: listDeadline })
   const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
   const dispatched = dispatch({ one, many, listen: fanIn.listen })
   const routed = route({ ...exposing, backends, rightsOf: policy?.rightsOf })(
@@ -352,7 +365,7 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
-    const { backends, catalog, integrity, policy } = this.#parts
+    const { backends, catalog, integrity, policy, lanes: states } = this.#parts
     const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
     return configured.map((backend) => {
       const known = catalog.known('tools', backend.name)
@@ -363,6 +376,7 @@ class RunningGateway implements Gateway {
         tools: entries?.length,
         uncallable: closed.map(({ key }) => key),
         integrity: integrity.report(backend.name),
+        ...states.report(backend.name),
       }
     })
   }
@@ -375,6 +389,12 @@ class RunningGateway implements Gateway {
     const { backends, catalog } = this.#parts
     const names = [...backends.keys()].filter((name) => name !== BUILTIN)
     return new Map(names.map((backend) => [backend, definitionsOf(catalog, backend)]))
+  }
+
+  order(order: BackendOrder, backend: string): boolean {
+    const circuits = this.#parts.lanes.get(backend)?.circuits
+    circuits?.[order]()
+    return circuits !== undefined
   }
 
   close(): Promise<void> {

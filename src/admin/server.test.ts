@@ -7,11 +7,22 @@ import { type TestContext, describe, test } from 'node:test'
 import { announce, createToken } from './announcement.ts'
 import { type AdminListener, listenAdmin } from './server.ts'
 
-async function setUp(t: TestContext): Promise<{ readonly admin: AdminListener; ready: boolean }> {
-  const state = { ready: false }
+interface State {
+  readonly admin: AdminListener
+  ready: boolean
+  readonly ordered: string[]
+}
+
+async function setUp(t: TestContext): Promise<State> {
+  const state = { ready: false, ordered: new Array<string>() }
   const admin = await listenAdmin(
     { listen: { host: '127.0.0.1', port: 0 } },
-    { token: 'right', status: () => ({ backends: [] }), isReady: () => state.ready },
+    {
+      token: 'right',
+      status: () => ({ backends: [] }),
+      isReady: () => state.ready,
+      order: (order, backend) => (state.ordered.push(`${order} ${backend}`), backend === 'here'),
+    },
   )
   t.after(() => admin.close())
   return Object.assign(state, { admin })
@@ -81,10 +92,27 @@ describe('the admin listener', () => {
     }
   })
 
+  test('carries out the orders of who has the token, and of nobody else', async (t) => {
+    const { admin, ordered } = await setUp(t)
+    const post = async (path: string, init: RequestInit = bearer('right')): Promise<number> =>
+      (await fetch(`${admin.url}/api/v1/backends/${path}`, { ...init, method: 'POST' })).status
+    assert.equal(await post('here/isolate', bearer('wrong')), 401)
+    assert.equal(await post('here/isolate', {}), 401)
+    const page = { headers: { authorization: 'Bearer right', origin: 'http://localhost' } }
+    assert.equal(await post('here/isolate', page), 403)
+    for (const path of ['here/destroy', 'here', '../status', 'a%2Fb/isolate'])
+      assert.equal(await post(path), 405)
+    assert.deepEqual(ordered, [])
+    assert.equal(await post('here/isolate'), 200)
+    assert.equal(await post('here/restore'), 200)
+    assert.equal(await post('there/isolate'), 404)
+    assert.deepEqual(ordered, ['isolate here', 'restore here', 'isolate there'])
+  })
+
   test('says why it cannot be bound, and ends open connections when it closes', async (t) => {
     const { admin } = await setUp(t)
     const port = Number(new URL(admin.url).port)
-    const ports = { token: 'x', status: () => ({}), isReady: () => true }
+    const ports = { token: 'x', status: () => ({}), isReady: () => true, order: () => false }
     await assert.rejects(listenAdmin({ listen: { host: '127.0.0.1', port } }, ports), { code: 'EADDRINUSE' })
     const socket = connect(port, '127.0.0.1')
     await new Promise((resolve) => void socket.once('connect', resolve))

@@ -20,6 +20,7 @@ import {
   scriptedChannel,
   speakerPorts,
 } from '../../test/support/scripted-channel.ts'
+import { DEFAULT_RESILIENCE } from '../config/resilience-schema.ts'
 import type { BackendConfig } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import type { Downstream, Principal, Reply } from '../pipeline/call.ts'
@@ -40,6 +41,7 @@ const CONFIG: BackendConfig = {
   isolation: 'principal',
   interactive: 'concurrent',
   maxSessions: 2,
+  resilience: DEFAULT_RESILIENCE,
 }
 const ASKING = { elicitation: { form: {}, url: {} } }
 const MODERN: Downstream = {

@@ -154,6 +154,8 @@ class Calls implements LegacyCalls {
     { request, retry, id }: { readonly request: BackendRequest; readonly retry: Retry; readonly id: string },
     out: Notifications,
   ): Promise<Reply> {
+    // It was sent long ago, by the request that this one goes on from.
+    if (request.trace !== undefined) request.trace.isSent = true
     call.answer(retry.responses)
     try {
       const progress = await call.attend(attendantOf(request, out))

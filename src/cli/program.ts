@@ -5,6 +5,7 @@ import { checkCommand } from './check.ts'
 import { CLIENTS } from './client-files.ts'
 import { importCommand } from './import.ts'
 import { absolute } from './config-file.ts'
+import { orderCommand } from './isolate.ts'
 import { CliError, type Io } from './io.ts'
 import { createKeyCommand, listKeysCommand, revokeKeyCommand } from './keys.ts'
 import type {
@@ -255,6 +256,24 @@ function addAsking(program: Command, run: Run): void {
     .action(async (raw: Raw) => {
       run.code = await statusCommand(run.io, gatewayOptions(raw))
     })
+  const ordering = (order: 'isolate' | 'restore', summary: string, description: string): void =>
+    void asking(order)
+      .summary(summary)
+      .description(description)
+      .argument('<backend>', 'name of the backend')
+      .action(async (backend: string, raw: Raw) => {
+        run.code = await orderCommand(run.io, { order, backend }, gatewayOptions(raw))
+      })
+  ordering(
+    'isolate',
+    'keep calls from a backend',
+    'Lets no call to a backend pass, until it is restored or the gateway ends. Calls under way may finish.',
+  )
+  ordering(
+    'restore',
+    'let calls to a backend pass again',
+    'Ends the isolation of a backend, and closes its circuit.',
+  )
 }
 
 interface RawKeys extends Raw {

@@ -81,6 +81,7 @@ export async function openAdmin(
       token,
       isReady: () => gateway.isReady,
       status: () => statusDocument(gateway, { url, startedAt }),
+      order: (order, backend) => gateway.order(order, backend),
     })
   } catch (error) {
     log('warn', 'no admin listener: `toolgate status` will not work', {
@@ -142,6 +143,10 @@ export function backendDocument(backend: BackendReport): object {
     readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),
     restarts: backend.restarts,
     sessions: backend.sessions,
+    circuit: backend.circuit ?? null,
+    circuitSince: backend.circuitSince === undefined ? null : new Date(backend.circuitSince).toISOString(),
+    openTools: backend.openTools ?? [],
+    calls: backend.calls ?? null,
     server: identity?.serverInfo ?? null,
     integrity: integrityDocument(backend.integrity),
     ...(endpoints === undefined ? {} : { endpoints: endpoints.map(endpointDocument) }),

@@ -1,7 +1,6 @@
-import { Agent, request } from 'undici'
 import { z } from 'zod'
+import { askAdmin, requireRunning } from './admin.ts'
 import { parseValue } from '../protocol/value.ts'
-import { type RunningGateway, findGateway } from './gateways.ts'
 import { toolList } from './connect.ts'
 import { INTEGRITY, LOCK, renderIntegrity } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
@@ -28,6 +27,8 @@ const BACKEND = z.object({
   restarts: z.number().nullish(),
   endpoints: z.array(ENDPOINT).nullish(),
   integrity: INTEGRITY.optional(),
+  circuit: z.string().nullish(),
+  openTools: z.array(z.string()).nullish(),
 })
 
 const STATUS = z.object({
@@ -38,45 +39,16 @@ const STATUS = z.object({
 
 /** `toolgate status`: asks a running gateway how its backends are. */
 export async function statusCommand(io: Io, options: GatewayOptions): Promise<number> {
-  const gateway = await findGateway(io, options)
-  if (gateway === undefined) return 1
-  if (gateway.running === undefined) {
-    throw new CliError(`no gateway at ${gateway.url}: start one with \`toolgate serve\``)
-  }
-  const text = await ask(io, gateway.running)
+  const running = await requireRunning(io, options)
+  if (running === undefined) return 1
+  const { status: code, text } = await askAdmin(io, running, { method: 'GET', path: '/api/v1/status' })
+  if (code !== 200) throw new CliError(`the admin listener of ${running.url} answered HTTP ${code}`)
   const status = STATUS.safeParse(parseJson(text))
   if (!status.success)
-    throw new CliError(`the admin listener of ${gateway.url} answered something else than a status`)
+    throw new CliError(`the admin listener of ${running.url} answered something else than a status`)
   if (options.json) io.stdout.write(`${text.trimEnd()}\n`)
   else io.stdout.write(render(io, status.data))
   return 0
-}
-
-const MAX_WAIT_MS = 10_000
-
-async function ask(io: Io, { admin, token, url }: RunningGateway): Promise<string> {
-  if (admin === undefined || token === undefined) {
-    throw new CliError(
-      `the admin listener of ${url} is switched off`,
-      'Remove `admin: false` from its configuration.',
-    )
-  }
-  const agent = new Agent({ allowH2: false })
-  const timeouts = { headersTimeout: MAX_WAIT_MS, bodyTimeout: MAX_WAIT_MS }
-  try {
-    const headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
-    const options = { headers, signal: io.signal, dispatcher: agent, ...timeouts }
-    const { statusCode, body } = await request(new URL('/api/v1/status', admin), options)
-    const text = await body.text()
-    if (statusCode === 200) return text
-    throw new CliError(`the admin listener of ${url} answered HTTP ${statusCode}`)
-  } catch (error) {
-    if (error instanceof CliError) throw error
-    if (io.signal.aborted) throw new CliError('interrupted')
-    throw new CliError(`the admin listener of ${url} does not answer at ${admin}`)
-  } finally {
-    await agent.destroy()
-  }
 }
 
 function parseJson(text: string): unknown {
@@ -103,16 +75,15 @@ function render(io: Io, { gateway, backends, lock }: z.output<typeof STATUS>): s
 }
 
 function backendRow(backend: z.output<typeof BACKEND>): readonly string[] {
-  const { name, state, latencyMs, era, transport, tools, restarts } = backend
-  const started = (restarts ?? 0) > 0 ? `(${restarts} restarts)` : ''
+  const { name, state, latencyMs, era, transport, tools, circuit } = backend
   return [
     oneLine(name, 40),
-    oneLine(state, 12),
+    oneLine(circuit === 'isolated' ? 'isolated' : state, 12),
     latencyCell(latencyMs),
     oneLine(era ?? '-', 8),
     oneLine(transport, 8),
     String(tools ?? '-'),
-    oneLine([why(backend), started].join(' '), 500),
+    oneLine([why(backend), ...remarks(backend)].join(' ').trim(), 500),
   ]
 }
 
@@ -145,4 +116,16 @@ function why({ reason, since }: Pick<z.output<typeof ENDPOINT>, 'reason' | 'sinc
 /** `2026-11-22T08:30:00.000Z` as people read it. */
 function shortDate(iso: string): string {
   return iso.replace('T', ' ').replace(/\.\d+Z$/, 'Z')
+}
+
+/** What else an operator should know. */
+function remarks({ circuit, openTools, restarts }: z.output<typeof BACKEND>): readonly string[] {
+  const isRefusing = circuit === 'open' || circuit === 'half-open'
+  return [
+    isRefusing ? `(circuit ${circuit})` : '',
+    openTools === undefined || openTools === null || openTools.length === 0
+      ? ''
+      : `(circuit not closed: ${openTools.slice(0, 5).join(', ')})`,
+    (restarts ?? 0) > 0 ? `(${restarts} restarts)` : '',
+  ].filter((remark) => remark !== '')
 }

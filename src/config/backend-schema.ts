@@ -12,8 +12,9 @@ import {
 } from './endpoints-schema.ts'
 import { httpHealth, stdioHealth } from './health-schema.ts'
 import { choice, leaf, mapping, textSchema, words } from './leaves.ts'
+import { type ResilienceInput, resilienceShape } from './resilience-schema.ts'
 import type { EndpointsConfig, HttpBackendConfig, StdioBackendConfig } from './types.ts'
-import { type Parsed, parseCount, parseDuration } from './units.ts'
+import { type Parsed, parseCount } from './units.ts'
 
 /** What the name of a backend looks like: it becomes part of tool names, paths and metrics. */
 export const BACKEND_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/
@@ -44,10 +45,6 @@ const common = {
     ['auto', 'modern', 'legacy'],
     'Protocol era of the server: modern (2026-07-28 on), legacy (before), or auto to find out.',
   ).prefault('auto'),
-  timeout: leaf((found) => parseDuration(found, 1), {
-    ...textSchema('^\\d+(ms|s|m|h)$'),
-    description: 'How long one exchange may take, from sending to the end of the answer.',
-  }).prefault('30s'),
   isolation: choice(
     ['shared', 'principal', 'session'],
     'Who shares a session or process of a legacy or stdio backend.',
@@ -61,6 +58,7 @@ const common = {
     description: 'Sessions or processes of this backend at once.',
   }).prefault(100),
   integrity: backendIntegrity,
+  ...resilienceShape,
 }
 
 /** RFC 9110 §5.6.2. */
@@ -150,12 +148,14 @@ export const BACKEND_SETTINGS: Readonly<Record<'http' | 'stdio', readonly string
 }
 
 /** An HTTP backend as it is written, with defaults filled in. */
-export type HttpBackendInput = Omit<HttpBackendConfig, 'name' | 'url' | 'endpoints'> &
+export type HttpBackendInput = Omit<Written<HttpBackendConfig>, 'url' | 'endpoints'> &
   Omit<EndpointsConfig, 'list'> &
   WrittenEndpoints
 
 /** A backend as it is written, with defaults filled in: a URL, or a mapping with `url` or `command`. */
-export type BackendInput = string | HttpBackendInput | Omit<StdioBackendConfig, 'name'>
+export type BackendInput = string | HttpBackendInput | Written<StdioBackendConfig>
+
+type Written<T> = Omit<T, 'name' | 'timeout' | 'resilience'> & ResilienceInput
 
 /** A backend that is only its URL, with every default. */
 export function backendOfUrl(found: string): HttpBackendInput {

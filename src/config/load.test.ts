@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadConfig, parseConfig } from './load.ts'
 import { formatProblem } from './problem.ts'
+import { DEFAULT_RESILIENCE } from './resilience-schema.ts'
 import type { Config } from './types.ts'
 
 const parse = (text: string, env = {}): ReturnType<typeof parseConfig> =>
@@ -22,7 +23,12 @@ const problems = (text: string, env = {}): readonly string[] => {
   return result.ok ? [] : result.problems.map(formatProblem)
 }
 
-const SESSIONS = { isolation: 'principal', interactive: 'concurrent', maxSessions: 100 } as const
+const SESSIONS = {
+  isolation: 'principal',
+  interactive: 'concurrent',
+  maxSessions: 100,
+  resilience: DEFAULT_RESILIENCE,
+} as const
 const HEALTH = { health: { interval: 30_000, timeout: 5000, unhealthy: 3, healthy: 2 } } as const
 const HTTP = { connections: 128, keepAlive: 3000, ...HEALTH } as const
 
@@ -68,6 +74,7 @@ test('a backend that is a string is its URL, and everything else has a default',
       forwardedHeader: 'x-forwarded-for',
       overload: { delay: 500, memory: 0.85 },
       tools: { health: true },
+      bulkhead: { calls: 1000, queue: 1000, wait: 5000 },
     },
     limits: [
       {
@@ -250,7 +257,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a backend',
     'backends:\n  a:\n    url: http://a\n    timeot: 30s',
     [
-      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, timeout, isolation, interactive, maxSessions, integrity, headers, connections, balance, ejection, slowStart, keepAlive, health; did you mean timeout?',
+      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, isolation, interactive, maxSessions, integrity, timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, headers, connections, balance, ejection, slowStart, keepAlive, health; did you mean timeout?',
     ],
   ],
   [

@@ -8,6 +8,7 @@ import type { Environment } from './interpolate.ts'
 import { liftScopes } from './lift-scopes.ts'
 import { isLoopback } from './listen.ts'
 import type { ConfigPath, ConfigProblem, Finding } from './problem.ts'
+import { type ResilienceInput, toResilience } from './resilience-schema.ts'
 import type { FileSettings } from './schema.ts'
 import { type ConfigSource, type SourceTree, readSource } from './source.ts'
 import { isMapping } from './tree.ts'
@@ -168,11 +169,21 @@ function toConfig(settings: FileSettings, dir: string): Config {
 
 function toBackend(name: string, written: FileSettings['backends'][string], dir: string): BackendConfig {
   const backend = typeof written === 'string' ? backendOfUrl(written) : written
-  if (backend.transport === 'stdio') return { name, ...backend, cwd: resolve(dir, backend.cwd) }
-  const { url: _, endpoints: __, balance, ejection, slowStart, ...rest } = backend
+  if (backend.transport === 'stdio')
+    return { name, ...withResilience(backend), cwd: resolve(dir, backend.cwd) }
+  const { url: _, endpoints: __, balance, ejection, slowStart, ...rest } = withResilience(backend)
   const list = endpointsOf(backend)
   const [first] = list
   if (first === undefined) throw new TypeError('validation lets no backend without an endpoint pass')
   const single = { name, ...rest, url: first.url }
   return list.length === 1 ? single : { ...single, endpoints: { list, balance, ejection, slowStart } }
+}
+
+type Resilient<T> = Omit<T, keyof ResilienceInput> & Pick<BackendConfig, 'timeout' | 'resilience'>
+
+/** The settings that say how failures are met stand beside the others in the file, and together from here on. */
+function withResilience<T extends ResilienceInput>(written: T): Resilient<T> {
+  const { timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, ...rest } = written
+  const resilience = toResilience({ timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools })
+  return { ...rest, timeout: timeout.total, resilience }
 }

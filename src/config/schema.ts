@@ -9,6 +9,7 @@ import { choice, count, duration, leaf, mapping, section, textSchema, words } fr
 import { limits as callLimits, requestsPerAddress } from './limits-schema.ts'
 import { parseListen } from './listen.ts'
 import { overload } from './overload-schema.ts'
+import { bulkheadPart } from './resilience-schema.ts'
 import { sealing } from './sealing-schema.ts'
 import { store } from './store-schema.ts'
 import type {
@@ -144,6 +145,10 @@ const gateway = section(
         health: z.boolean().prefault(true).meta({ description: 'gateway_health: how every backend is.' }),
       },
       'Tools of the gateway itself on /mcp.',
+    ),
+    bulkhead: bulkheadPart(
+      { calls: 1000, queue: 1000, wait: '5s' },
+      'Calls of one principal at once, and how many wait; off does not bound them.',
     ),
   },
   'The gateway itself.',

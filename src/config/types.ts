@@ -3,6 +3,7 @@ import type { AuthorizationConfig } from './authorization-types.ts'
 import type { LogLevel } from '../pipeline/log.ts'
 import type { LimitConfig, RateConfig } from './limits-types.ts'
 import type { SealingConfig } from './sealing-schema.ts'
+import type { BulkheadConfig, ResilienceConfig } from './resilience.ts'
 import type { StoreConfig } from './store-types.ts'
 
 export type * from './limits-types.ts'
@@ -130,6 +131,8 @@ export interface GatewaySettings {
   readonly overload?: OverloadConfig | undefined
   /** Undefined has none. */
   readonly tools?: OwnToolsConfig | undefined
+  /** Calls of one principal at once; undefined does not bound them. Default 1000, and as many that wait for 5 s. */
+  readonly bulkhead?: BulkheadConfig | undefined
 }
 
 /** How a backend is asked how it is. */
@@ -216,6 +219,8 @@ export interface BackendCommon {
   readonly integrity?: Partial<IntegrityPolicy> | undefined
   /** Undefined never asks. */
   readonly health?: HealthConfig | undefined
+  /** How its failures are met. */
+  readonly resilience: ResilienceConfig
 }
 
 /** A backend reached over Streamable HTTP. */

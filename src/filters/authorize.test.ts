@@ -97,7 +97,7 @@ function setUp(section: object | undefined, { names = 'prefix', pageSize }: Opti
   const sealer = createSealer(randomKey())
   const taskIds = createTaskIds(sealer)
   const exposing = { catalog, taskIds }
-  const search = createSearch({ ...exposing, backends: byName, clock, askTimeout: 1000 })
+  const search = createSearch({ ...exposing, backends: byName, clock, mayAsk: () => true, askTimeout: 1000 })
   const fanIn = createFanIn({
     ...exposing,
     backends: byName,

@@ -12,6 +12,7 @@ import {
   scriptedBackend,
   tool,
 } from '../../test/support/scripted.ts'
+import { GatewayError } from '../errors.ts'
 import type { Permitted, Reply } from '../pipeline/call.ts'
 import { silentLog } from '../pipeline/log.ts'
 import { mintPermit } from '../pipeline/permit.ts'
@@ -93,8 +94,25 @@ describe('forward', () => {
   test('gives up after the second mismatch, and never relays it', async () => {
     const { backend, send } = setUp()
     backend.onSend = () => Promise.resolve(rpcError(-32020))
-    await assert.rejects(send(), { code: 'BACKEND_PROTOCOL', details: { backend: 'a' } })
+    const details = { backend: 'a', outcome: 'not-executed' }
+    await assert.rejects(send(), { code: 'BACKEND_PROTOCOL', details })
     assert.equal(backend.sent.length, 2)
+  })
+
+  test('says of what never left the gateway that it was not carried out, and of nothing else', async () => {
+    for (const isSent of [false, true]) {
+      const { backend, send } = setUp()
+      backend.onSend = ({ trace }) => {
+        if (isSent) trace?.sent()
+        return Promise.reject(new GatewayError('BACKEND_TIMEOUT', 'late', { outcome: 'unknown' }))
+      }
+      const details = isSent ? { outcome: 'unknown' } : { outcome: 'not-executed', retryable: true }
+      await assert.rejects(send(), { code: 'BACKEND_TIMEOUT', details })
+    }
+    const { backend, send } = setUp()
+    const gone = new GatewayError('CANCELLED', 'gone')
+    backend.onSend = () => Promise.reject(gone)
+    await assert.rejects(send(), (error) => error === gone)
   })
 
   test('relays another error of the second try', async () => {

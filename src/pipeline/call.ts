@@ -3,6 +3,7 @@ import type { Era } from '../protocol/versions.ts'
 import { isLoopback, networkOf } from './network.ts'
 import type { Permit } from './permit.ts'
 import type { Target } from './target.ts'
+import type { Trace } from './trace.ts'
 
 /** Who calls where the operator lets nobody say it. */
 export interface AnonymousPrincipal {
@@ -77,6 +78,12 @@ export interface Call {
   readonly headers: HeaderLookup | undefined
   /** Aborted when the caller no longer wants the answer; the reason is a `GatewayError`. */
   readonly signal: AbortSignal
+  /** Milliseconds for which it waited for its turn so far: they count against its time. */
+  readonly waited?: number
+  /** When its time is over, on the clock of the gateway; undefined where nothing bounds it yet. */
+  readonly deadline?: number
+  /** Watches the try that is being made; undefined where nobody does. */
+  readonly trace?: Trace
 }
 
 /** A call whose target is known. */

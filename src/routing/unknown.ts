@@ -33,7 +33,10 @@ export function unknownName(
   const culprit = awayOwner(name, gone, scope)
   if (culprit !== undefined) {
     const message = `${NOUN[kind]} ${printable(name)} may belong to backend ${culprit.backend}, which is away: ${culprit.reason}`
-    return new GatewayError('BACKEND_UNAVAILABLE', message, { backend: culprit.backend })
+    return new GatewayError('BACKEND_UNAVAILABLE', message, {
+      backend: culprit.backend,
+      outcome: 'not-executed',
+    })
   }
   const noun = NOUN[kind]
   const away = gone.length === 0 ? '' : ` Away: ${gone.map((entry) => entry.backend).join(', ')}.`

@@ -147,20 +147,16 @@ const GET = ['accept', 'text/event-stream']
 function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const url = new URL(config.url)
   // HTTP/2 stays off: its GOAWAY handling in undici 8 has lost requests in flight (nodejs/undici#5468).
-  const pool = new Pool(url.origin, {
-    connections: config.connections,
+  const tuning = {
     ...retirement(config),
     allowH2: false,
     pipelining: 1,
-  })
+    connect: { timeout: config.resilience.connect },
+  }
+  const pool = new Pool(url.origin, { connections: config.connections, ...tuning })
   // What stays open for long, and what such exchanges need to go on, must never wait behind each other. Their number
   // is bounded where they come from: by sessions and by calls.
-  const side = new Pool(url.origin, {
-    connections: null,
-    ...retirement(config),
-    allowH2: false,
-    pipelining: 1,
-  })
+  const side = new Pool(url.origin, { connections: null, ...tuning })
   const own = Object.entries(config.headers).flat()
   const path = `${url.pathname}${url.search}`
   const common = ['user-agent', ports.userAgent, ...own]

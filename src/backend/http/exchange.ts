@@ -75,8 +75,8 @@ class HttpExchange implements Outcome {
   started(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     this.isStarted = true
-    this.exchange.trace?.sent()
     if (this.exchange.signal.aborted) controller.abort(new Error('cancelled'))
+    else this.exchange.trace?.sent()
   }
 
   answer(answer: Answer): void {

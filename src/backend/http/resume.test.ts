@@ -4,6 +4,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type FakeClock, createFakeClock } from '../../../test/support/fake-clock.ts'
+import { DEFAULT_RESILIENCE } from '../../config/resilience-schema.ts'
 import { silentLog } from '../../pipeline/log.ts'
 import type { Era } from '../../protocol/versions.ts'
 import type { Answer } from '../channel.ts'
@@ -51,6 +52,7 @@ async function desk(t: TestContext, post: Serve, get: Serve, silence = 60_000): 
       isolation: 'principal',
       interactive: 'concurrent',
       maxSessions: 1,
+      resilience: DEFAULT_RESILIENCE,
     },
     {
       clock,

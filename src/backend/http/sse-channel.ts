@@ -66,7 +66,7 @@ class SseChannel implements Channel {
     this.#ports = ports
     this.#events = events
     const bounds = { queue: ports.queue, characters: ports.maxReplyBytes }
-    this.#exchanges = createExchanges({ write: (line) => this.#write(line) }, bounds)
+    this.#exchanges = createExchanges({ write: (line, onSent) => this.#write(line, onSent) }, bounds)
     const { clock, log, maxDepth } = ports
     this.#reader = createReader(
       ports.backend,
@@ -146,7 +146,8 @@ class SseChannel implements Channel {
     return true
   }
 
-  #write(line: string): QueuedLine {
+  #write(line: string, onSent: (() => void) | undefined): QueuedLine {
+    onSent?.()
     void this.#send(line)
     return { sent: true, withdraw: () => undefined }
   }
