@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- small-call`: what one more hop costs. README.md says how to read it.
  */
+import { measureRules } from './authorize.ts'
 import { measureLimits } from './limits.ts'
 import { measureMemory } from './memory.ts'
 import { type Options, parseOptions } from './options.ts'
@@ -45,5 +46,6 @@ const [scenario, ...rest] = process.argv.slice(2)
 const others: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   memory: measureMemory,
   limits: measureLimits,
+  authorize: measureRules,
 }
 process.exitCode = await (others[scenario ?? '']?.(rest) ?? smallCall(process.argv.slice(2)))

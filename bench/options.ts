@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util'
 const USAGE =
   'usage: npm run bench -- small-call [--json] [--check] [--rounds N] [--seconds S] [--connections N] [--rate N] [--only a,b]\n' +
   '       npm run bench -- memory [--json] [--count N]\n' +
-  '       npm run bench -- limits [--json] [--rounds N] [--seconds S] [--rate N]'
+  '       npm run bench -- limits [--json] [--rounds N] [--seconds S] [--rate N]\n' +
+  '       npm run bench -- authorize [--json] [--check] [--rounds N] [--seconds S] [--rate N]'
 
 /** What the command line asks for. */
 export interface Options {

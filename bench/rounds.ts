@@ -42,7 +42,7 @@ export const runRound = async (
     const run = async (how: { readonly rate?: number }): Promise<LoadResult> => {
       const pid = proxy.pid === undefined ? {} : { pid: proxy.pid }
       const window = await load
-        .run({ url: proxy.url, ...pid, ...how, seconds, connections, strict: false })
+        .run({ url: proxy.url, headers: proxy.headers, ...pid, ...how, seconds, connections, strict: false })
         .catch((error: unknown) =>
           Promise.reject(new Error(`${name}: ${messageOf(error)}`, { cause: error })),
         )

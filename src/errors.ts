@@ -19,10 +19,14 @@ export type ErrorCode =
   | 'HOST_FORBIDDEN'
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'NOT_ACCEPTABLE'
+  | 'URL_TOO_LONG'
+  | 'TOO_MANY_HEADERS'
   | 'BODY_TOO_LARGE'
   | 'BODY_TIMEOUT'
   | 'SESSION_REQUIRED'
   | 'SESSION_NOT_FOUND'
+  | 'UNAUTHENTICATED'
+  | 'INSUFFICIENT_SCOPE'
   | 'FORBIDDEN'
   | 'QUARANTINED'
   | 'TOO_MANY'
@@ -36,6 +40,7 @@ export type ErrorCode =
   | 'BACKEND_UNAVAILABLE'
   | 'BACKEND_PROTOCOL'
   | 'BACKEND_AUTH'
+  | 'ISSUER_UNAVAILABLE'
   | 'SLOW_CONSUMER'
   | 'INTERNAL'
 
@@ -113,6 +118,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   ),
   UNSUPPORTED_MEDIA_TYPE: row(415, -31015, 'downstream', 'final', 'Send Content-Type: application/json.'),
   NOT_ACCEPTABLE: row(406, -31006, 'downstream', 'final', 'Accept application/json and text/event-stream.'),
+  URL_TOO_LONG: row(414, -31014, 'downstream', 'final', 'Send the parameters in the body.'),
+  TOO_MANY_HEADERS: row(431, -31031, 'downstream', 'final', 'Send fewer headers.'),
   BODY_TOO_LARGE: row(413, -31013, 'downstream', 'final', 'Send less, or raise gateway.limits.body.'),
   BODY_TIMEOUT: row(408, -31008, 'downstream', 'retryable', 'Send the whole body in time.'),
   SESSION_REQUIRED: row(
@@ -123,6 +130,20 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'Send initialize first, then its Mcp-Session-Id.',
   ),
   SESSION_NOT_FOUND: row(404, -31044, 'downstream', 'final', 'Start a new session with initialize.'),
+  UNAUTHENTICATED: row(
+    401,
+    -31401,
+    'downstream',
+    'final',
+    'Get an access token as the WWW-Authenticate header says, and send it.',
+  ),
+  INSUFFICIENT_SCOPE: row(
+    403,
+    -31403,
+    'downstream',
+    'final',
+    'Get an access token with the scopes in data.scopes.',
+  ),
   FORBIDDEN: row(403, -31403, 'downstream', 'final', 'Ask the operator for the permission.'),
   QUARANTINED: row(
     403,
@@ -172,6 +193,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'final',
     'The operator has to give the gateway credentials for it.',
   ),
+  ISSUER_UNAVAILABLE: row(
+    503,
+    -31503,
+    'upstream',
+    'retryable',
+    'Try again later; the operator sees in the log which issuer cannot be reached.',
+  ),
   SLOW_CONSUMER: row(503, -31054, 'downstream', 'final', 'Read the response stream faster.'),
   INTERNAL: row(500, -32603, 'gateway', 'final', 'This is a bug in the gateway; please report it.'),
 }
@@ -186,6 +214,11 @@ export interface ErrorDetails {
   readonly retryable?: boolean
   /** Members that the specification prescribes for `error.data` of this code. */
   readonly data?: Readonly<Record<string, unknown>>
+  /**
+   * Every scope that the operation needs, for `UNAUTHENTICATED` and `INSUFFICIENT_SCOPE`: stands in `error.data.scopes`
+   * and in the challenge of the HTTP listener (RFC 6750 §3).
+   */
+  readonly scopes?: readonly string[]
   /** Extra HTTP headers of the refusal, such as `Allow`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
@@ -224,7 +257,7 @@ export class GatewayError extends Error {
     readonly message: string
     readonly data: Readonly<Record<string, unknown>>
   } {
-    const { backend, retryAfterMs, data } = this.details
+    const { backend, retryAfterMs, scopes, data } = this.details
     return {
       code: this.rpcCode,
       message: this.message,
@@ -235,6 +268,7 @@ export class GatewayError extends Error {
         hint: ERRORS[this.code].hint,
         ...(backend === undefined ? {} : { backend }),
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        ...(scopes === undefined ? {} : { scopes }),
       },
     }
   }

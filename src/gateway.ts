@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
-import type { Backend, BackendStatus } from './backend/backend.ts'
+import { type BackendReport, reportOf } from './admin/backend-report.ts'
+import { type Entrance, openEntrance } from './auth/entrance.ts'
+import type { Fetch } from './auth/outbound.ts'
+import { type Policy, createPolicy } from './auth/policy/policy.ts'
+import type { Backend } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
 import { createBackend } from './backend/create.ts'
@@ -30,17 +35,16 @@ import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
 import { expose } from './routing/expose.ts'
-import { type ListedDefinition, definitionsOf } from './routing/integrity/definitions.ts'
-import { type Integrity, createIntegrity } from './routing/integrity/integrity.ts'
-import { openLockFile } from './routing/integrity/lock-file.ts'
-import { policiesOf } from './routing/integrity/policies.ts'
-import type { IntegrityReport, LockReport } from './routing/integrity/report.ts'
+import { type Definitions, definitionsIn } from './routing/integrity/definitions.ts'
+import type { Integrity } from './routing/integrity/integrity.ts'
+import { openIntegrity } from './routing/integrity/open.ts'
 import { merge } from './routing/merge.ts'
 import { route } from './routing/route.ts'
 import { createSearch } from './routing/search.ts'
 import { type TaskIds, createTaskIds } from './routing/tasks.ts'
 import { type FanIn, createFanIn } from './routing/subscriptions.ts'
-import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
+import { sealingKeys } from './seal/key-file.ts'
+import { type Sealer, createSealer } from './seal/seal.ts'
 import { type GatewayStore, type StoreStatus, openStore } from './store/store.ts'
 
 /** What a gateway needs from the process that it runs in. */
@@ -55,20 +59,16 @@ export interface GatewayPorts {
   readonly clock?: Clock
   /** Default: nothing is logged. */
   readonly log?: Log
+  /** Folder for what outlives the gateway, such as API keys; undefined means that nothing does. */
+  readonly stateDir?: string
+  /** How issuers of tokens are reached. Default: the `fetch` of the runtime. */
+  readonly fetch?: Fetch
   /** Where security decisions go. Default: the log. */
   readonly audit?: Audit
   /** A number in [0, 1). Default `Math.random`; used for jitter and balancing only. */
   readonly random?: () => number
   /** Default: measures the process. */
   readonly load?: LoadGauge
-}
-
-/** A backend as the operator sees it. */
-export interface BackendReport extends BackendStatus {
-  /** Tools that are known of it; undefined while none were listed. */
-  readonly tools: number | undefined
-  /** How its definitions stand to what was approved. */
-  readonly integrity: IntegrityReport
 }
 
 /** A running gateway. */
@@ -87,13 +87,7 @@ export interface Gateway {
   /** Serves one client on a pair of streams. */
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
-  /** How the file with the approved definitions is. */
-  lockReport(): LockReport
-  /**
-   * What `toolgate pin` approves: every tool and prompt of each backend as it is defined there; undefined for a backend
-   * whose lists are not known completely.
-   */
-  definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined>
+  readonly definitions: Definitions
   /** What each limit has done, in the order of the configuration. */
   limitReports(): readonly LimitReport[]
   readonly storeStatus: StoreStatus
@@ -116,6 +110,9 @@ interface Parts {
   readonly backends: ReadonlyMap<string, Backend>
   readonly catalog: Catalog
   readonly integrity: Integrity
+  readonly entrance: Entrance
+  /** Undefined where there is neither a rule nor a scope. */
+  readonly policy: Policy | undefined
   readonly meter: Meter
   readonly sealer: Sealer
   readonly taskIds: TaskIds
@@ -135,16 +132,10 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const log = ports.log ?? silentLog
   const audit = ports.audit ?? auditToLog(log)
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
-  const sealer = createSealer(randomKey())
+  const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
   const backends = createBackends(config, ports, { clock, log, sealer })
   const all = withOwnTools(config, backends, clock)
-  const integrity = createIntegrity({
-    policies: policiesOf(config, all.has(BUILTIN) ? BUILTIN : undefined),
-    names: config.gateway.names,
-    lock: openLockFile(config.integrity.lock, clock),
-    audit,
-    clock,
-  })
+  const integrity = openIntegrity(config, { clock, audit, own: all.has(BUILTIN) ? BUILTIN : undefined })
   const catalog = createCatalog([...all.values()], {
     clock,
     log,
@@ -163,6 +154,14 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     backends: all,
     catalog,
     integrity,
+    entrance: openEntrance(config, {
+      clock,
+      log,
+      stateDir: ports.stateDir,
+      fetch: ports.fetch ?? globalThis.fetch,
+      resolve: (host) => lookup(host, { all: true }),
+    }),
+    policy: createPolicy(config.authorization, { clock, backends: [...backends.keys()] }),
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -173,6 +172,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       listDeadline: config.gateway.listDeadline,
       streams: config.gateway.limits.streams,
       queue: config.gateway.limits.queue,
+      age: config.gateway.limits.streamAge,
     }),
     store: openStore(config.store, { clock, log, random: ports.random ?? Math.random }),
     limitCounts: countLimits(config.limits, { clock, log }),
@@ -184,7 +184,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
 
 /** The life of every call, outermost first. */
 function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, backends, catalog, meter, sealer, taskIds, fanIn } = parts
+  const { config, clock, log, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } = parts
   const { pageSize, listDeadline, limits } = config.gateway
   // One backend: bounded in time, then sent; URIs and task ids come back as clients know them.
   const exposing = { catalog, taskIds }
@@ -193,9 +193,9 @@ function pipeline(parts: Parts): Answerer {
   const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })
   const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
   const dispatched = dispatch({ one, many, listen: fanIn.listen })
-  const routed = route({ ...exposing, backends })(
+  const routed = route({ ...exposing, backends, rightsOf: policy?.rightsOf })(
     // Nothing passes without a permit, and only this mints one.
-    authorize()(
+    authorize(policy && { policy, catalog, audit })(
       // What is not as it was approved is refused, but only to those who may know that it is there.
       quarantine()(
         // Only what may be carried out counts, and nothing is begun that is over a limit.
@@ -236,7 +236,7 @@ function createBackends(
     random: ports.random ?? Math.random,
     clientInfo: { name: config.gateway.name, version: ports.version },
     limits: config.gateway.limits,
-    parking: createQuota(config.gateway.limits.parked),
+    parking: createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal),
     host: ports.host,
     children: ports.children,
   }
@@ -329,23 +329,17 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
+    const configured = [...this.#parts.backends.values()].filter(({ name }) => name !== BUILTIN)
+    return configured.map((backend) => reportOf(backend, this.#parts))
+  }
+
+  get definitions(): Definitions {
     const { backends, catalog, integrity } = this.#parts
-    const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
-    return configured.map((backend) => {
-      const known = catalog.known('tools', backend.name)
-      const tools = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries.length
-      return { ...backend.status(), tools, integrity: integrity.report(backend.name) }
-    })
-  }
-
-  lockReport(): LockReport {
-    return this.#parts.integrity.lockReport()
-  }
-
-  definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined> {
-    const { backends, catalog } = this.#parts
-    const names = [...backends.keys()].filter((name) => name !== BUILTIN)
-    return new Map(names.map((backend) => [backend, definitionsOf(catalog, backend)]))
+    return definitionsIn(
+      catalog,
+      integrity,
+      [...backends.keys()].filter((name) => name !== BUILTIN),
+    )
   }
 
   close(): Promise<void> {
@@ -354,7 +348,7 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, integrity, fanIn, overload, store } = this.#parts
+    const { backends, catalog, integrity, entrance, fanIn, overload, store } = this.#parts
     overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
@@ -363,7 +357,7 @@ class RunningGateway implements Gateway {
     await this.#drained()
     catalog.close()
     integrity.close()
-    await Promise.all([this.#http?.close(), this.#stdio?.close()])
+    await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
     await store.close()
   }
@@ -380,10 +374,11 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends, overload } = this.#parts
+    const { clock, log, config, backends, entrance, overload } = this.#parts
     return {
       overload,
       answer: this.#answer,
+      door: entrance.door,
       clock,
       log,
       settings: config.gateway,

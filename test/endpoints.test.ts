@@ -11,7 +11,7 @@ import { type Scope, scopeOf } from './language/scope.ts'
 import { INTERACTIVE } from './language/stage.ts'
 
 /** Checks that follow each other fast, so that a test need not wait for them. */
-const HEALTH = { interval: '100ms', timeout: '200ms', unhealthy: 2, healthy: 1 }
+const HEALTH = { interval: '100ms', timeout: '1s', unhealthy: 2, healthy: 1 }
 
 async function house(scope: Scope, backend: object): Promise<House> {
   const built = await gateway({

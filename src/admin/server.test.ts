@@ -17,6 +17,16 @@ async function setUp(t: TestContext): Promise<{ readonly admin: AdminListener; r
   return Object.assign(state, { admin })
 }
 
+/** What comes back for these header lines, which fetch would not send. */
+async function rawGet(port: string, headers: Readonly<Record<string, string>>): Promise<string> {
+  const socket = connect(Number(port), '127.0.0.1')
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`GET /api/v1/status HTTP/1.1\r\n${lines.join('')}connection: close\r\n\r\n`)
+  let response = ''
+  for await (const chunk of socket) response += String(chunk)
+  return response
+}
+
 const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } })
 
 describe('the admin listener', () => {
@@ -56,6 +66,16 @@ describe('the admin listener', () => {
     const { admin } = await setUp(t)
     const headers = { authorization: 'Bearer right', origin: 'http://localhost' }
     assert.equal((await fetch(`${admin.url}/api/v1/status`, { headers })).status, 403)
+    for (const [host, status] of [
+      ['rebound.example', 403],
+      ['127.0.0.1.nip.io:9901', 403],
+      ['localhost:1', 200],
+      ['[::1]', 200],
+    ] as const) {
+      const { port } = new URL(admin.url)
+      const response = await rawGet(port, { host, authorization: 'Bearer right' })
+      assert.match(response, new RegExp(`^HTTP/1.1 ${status} `), host)
+    }
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
       assert.equal((await fetch(`${admin.url}/api/v1/status`, { ...bearer('right'), method })).status, 405)
     }

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isLoopback, isLoopbackAuthority } from '../config/listen.ts'
 import type { AdminConfig } from '../config/types.ts'
 
 /** What the admin listener shows. */
@@ -25,9 +26,11 @@ export interface AdminListener {
  * @throws the error of binding, such as EADDRINUSE
  */
 export async function listenAdmin(config: AdminConfig, ports: AdminPorts): Promise<AdminListener> {
-  const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, (request, response) =>
-    serve(request, response, ports),
-  )
+  const local = isLoopback(config.listen.host)
+  const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, (request, response) => {
+    if (isForged(request, local)) return send(response, 403, { error: 'Browser requests are not served' })
+    serve(request, response, ports)
+  })
   const bound = Promise.withResolvers<void>()
   server.once('error', bound.reject)
   server.listen(config.listen.port, config.listen.host, bound.resolve)
@@ -47,9 +50,6 @@ export async function listenAdmin(config: AdminConfig, ports: AdminPorts): Promi
 
 function serve(request: IncomingMessage, response: ServerResponse, ports: AdminPorts): void {
   const path = (request.url ?? '/').split('?', 1)[0]
-  // Requests that browser pages forge say so; against a rebound name, which looks like the same origin, stands the token.
-  if (request.headers.origin !== undefined)
-    return send(response, 403, { error: 'Browser requests are not served' })
   if (request.method !== 'GET') return send(response, 405, { error: 'Only GET is served' })
   if (path === '/healthz') return send(response, 200, { status: 'ok' })
   if (path === '/readyz') return send(response, ports.isReady() ? 200 : 503, { ready: ports.isReady() })
@@ -59,6 +59,11 @@ function serve(request: IncomingMessage, response: ServerResponse, ports: AdminP
   }
   if (path === '/api/v1/status') return send(response, 200, ports.status())
   send(response, 404, { error: 'Nothing is served at this path' })
+}
+
+/** Requests that browser pages forge say so by their `Origin`; those to a rebound name, by their `Host`. */
+function isForged({ headers: { origin, host } }: IncomingMessage, local: boolean): boolean {
+  return origin !== undefined || (local && host !== undefined && !isLoopbackAuthority(host))
 }
 
 function isAuthorized(request: IncomingMessage, token: string): boolean {

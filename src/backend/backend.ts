@@ -18,6 +18,8 @@ export interface BackendRequest {
   readonly downstream: Downstream
   /** The client's `Mcp-Param-*` headers; only unknown ones are passed on. */
   readonly headers: HeaderLookup | undefined
+  /** Raw JSON of the `task` that makes the call an experimental one of a legacy server; set by the adapter alone. */
+  readonly task?: string | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
   readonly signal: AbortSignal
 }

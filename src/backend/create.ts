@@ -1,4 +1,5 @@
 import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../config/types.ts'
+import type { NotificationMessage } from '../protocol/message.ts'
 import { fetchList } from './list.ts'
 import type { Backend, BackendStatus } from './backend.ts'
 import type { ChannelEvents } from './channel.ts'
@@ -41,7 +42,8 @@ export function createBackend(config: BackendConfig, ports: BackendPorts): Backe
 function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
   const transport = config.transport === 'http' ? overHttp(config, ports) : overStdio(config, ports)
   const { link } = transport
-  const calls = createLegacyCalls(config, transport.connect, ports)
+  const onChange = (notification: NotificationMessage): void => link.onMessage(notification)
+  const calls = createLegacyCalls(config, transport.connect, { ...ports, onChange })
   const listLimits = { maxEntries: ports.limits.listEntries, maxSize: ports.limits.reply }
   const monitor = createMonitor(config.health, {
     ...ports,
@@ -104,6 +106,7 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     maxDepth: ports.limits.depth,
     log: ports.log,
     queue: ports.limits.queue,
+    silence: ports.limits.silence,
     backend: config.name,
     userAgent: `${ports.clientInfo.name}/${ports.clientInfo.version}`,
   })

@@ -82,7 +82,7 @@ function desk(tool: Script, over: Partial<BackendConfig> = {}): Desk {
     return method === 'tools/call' ? tool(method, exchange) : answer(exchange, {})
   })
   channel.onListen = () => fail({ kind: 'status', status: 405, body: '' })
-  const ports = backendPorts(clock)
+  const ports = { ...backendPorts(clock), onChange: () => undefined }
   const config = { ...CONFIG, ...over } as BackendConfig
   const calls = createLegacyCalls(
     config,

@@ -1,7 +1,7 @@
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { HeaderLookup, Notifications, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
-import { type Edit, splice } from '../protocol/edit.ts'
+import { type Edit, editMembers, splice } from '../protocol/edit.ts'
 import { encodeHeaderValue } from '../protocol/headers.ts'
 import { member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
@@ -19,6 +19,7 @@ import {
 } from '../protocol/subscription.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
+import { declaresTasks } from './capabilities.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
 import { type SpeakerPorts, ownRequestMeta } from './ports.ts'
 import {
@@ -105,7 +106,7 @@ class ModernSpeaker implements Speaker {
     const headers = this.#ownHeaders('subscriptions/listen')
     const both = AbortSignal.any([signal, ended.signal])
     try {
-      const exchange = { text, id, headers, signal: both, onNotification, patient: true }
+      const exchange = { text, id, headers, signal: both, onNotification, isEndless: true }
       const { message } = await this.#exchange(exchange)
       if (message.kind === 'error') await this.#unsubscribable(message, listener, signal)
     } catch (error) {
@@ -150,9 +151,9 @@ class ModernSpeaker implements Speaker {
   }
 
   #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer> {
-    const { text, id, headers, signal, onNotification } = request
+    const { text, id, headers, signal, onNotification, isEndless = false } = request
     return this.#channel
-      .exchange({ text, id, headers, signal, onNotification, era: 'modern', onRequest: ignore })
+      .exchange({ text, id, headers, signal, onNotification, isEndless, era: 'modern', onRequest: ignore })
       .then(ofThisEra, rethrown)
   }
 }
@@ -171,10 +172,21 @@ function rethrown(error: unknown): never {
 function ignore(): void {}
 
 function modernEdits(request: BackendRequest, id: string, clientToken: string | undefined): readonly Edit[] {
-  const edits = retarget(request, id)
+  const edits = withoutLegacyTask(request, retarget(request, id))
   if (clientToken === undefined) return edits
   const token = member(member(request.message.params, '_meta'), META.progressToken)
   return token === undefined ? edits : [...edits, replaceNode(token, id)]
+}
+
+/** The wish of a legacy client for a task is said by the extension that is declared for it. */
+function withoutLegacyTask({ downstream, message }: BackendRequest, edits: readonly Edit[]): readonly Edit[] {
+  if (
+    downstream.era !== 'legacy' ||
+    message.params === undefined ||
+    member(message.params, 'task') === undefined
+  )
+    return edits
+  return [...edits, ...editMembers(message.params, { task: undefined })]
 }
 
 /**
@@ -225,14 +237,6 @@ function checkResultType(reply: ResultMessage, request: RequestMessage): void {
     kind: 'protocol',
     reason: `answered ${request.method} with resultType ${rawOf(reply.text, node).slice(0, 80)}`,
   })
-}
-
-function declaresTasks(request: RequestMessage): boolean {
-  const capabilities = member(member(request.params, '_meta'), META.clientCapabilities)
-  return (
-    capabilities !== undefined &&
-    rawOf(request.text, capabilities).includes('"io.modelcontextprotocol/tasks"')
-  )
 }
 
 function otherEra(evidence: string): StaleSpeakerError {

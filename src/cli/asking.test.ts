@@ -150,7 +150,15 @@ test('headers mirror the body, every page is read, and an error is a message wit
     other.listen(0, '127.0.0.1', resolve)
   })
   const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/mcp`
-  const plain = await run({ cwd }, 'call', 'größe', '--url', url, '--arg', 'region=7')
+  const plain = await run(
+    { cwd, env: { TOOLGATE_TOKEN: 'tg_1_x' } },
+    'call',
+    'größe',
+    '--url',
+    url,
+    '--arg',
+    'region=7',
+  )
   const json = await run({ cwd }, 'call', 'größe', '--url', url, '--json')
   const typo = await run({ cwd }, 'call', 'größe', '--url', url, '--arg', 'regoin=7')
   other.closeAllConnections()
@@ -170,6 +178,8 @@ test('headers mirror the body, every page is read, and an error is a message wit
     ['tools/call', '2026-07-28', '7'],
   )
   assert.equal(headers?.['mcp-name'], `=?base64?${Buffer.from('größe').toString('base64')}?=`)
+  assert.ok(seen.slice(0, 3).every(({ authorization }) => authorization === 'Bearer tg_1_x'))
+  assert.equal(seen.at(-1)?.authorization, undefined)
   assert.match(bodies[2] ?? '', /"arguments":\{"region":7\}/)
 })
 

@@ -1,10 +1,10 @@
 import { formatListen } from '../config/listen.ts'
 import { formatProblem } from '../config/problem.ts'
-import { LockError, countPins } from '../routing/integrity/lock.ts'
-import { type ReadConfig, printProblems, readConfig, shownPath } from './config-file.ts'
 import type { BackendConfig, Config, EndpointConfig, HttpBackendConfig } from '../config/types.ts'
+import { connectedDoubts } from './connect.ts'
+import { printProblems, readConfig, shownPath } from './config-file.ts'
 import type { Io } from './io.ts'
-import { readLock } from './lock.ts'
+import { type Checked, withLock } from './lock.ts'
 import type { CheckOptions } from './options.ts'
 import { commandLine, shownUrl } from './redact.ts'
 import { duration, paint, table } from './text.ts'
@@ -12,9 +12,18 @@ import { duration, paint, table } from './text.ts'
 /** `toolgate check`: validates a configuration and says what it would do, without doing it. */
 export async function checkCommand(io: Io, options: CheckOptions): Promise<number> {
   const result = await withLock(io, await readConfig(io, options))
+  const doubts = result.ok && options.connect ? await connectedDoubts(io, result.config) : undefined
   if (options.json) {
+    const connected = doubts === undefined ? {} : { connected: doubts }
     const report = result.ok
-      ? { ok: true, file: result.file, warnings: result.warnings, ...summary(io, result) }
+      ? {
+          ok: true,
+          file: result.file,
+          warnings: result.warnings,
+          ...connected,
+          ...summary(io, result.config),
+          integrity: integrityOf(io, result),
+        }
       : { ok: false, file: result.file, problems: result.problems }
     io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     return result.ok ? 0 : 1
@@ -27,40 +36,26 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
   for (const warning of result.warnings) {
     io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${formatProblem(warning)}\n`)
   }
+  for (const doubt of doubts ?? []) io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${doubt}\n`)
   io.stdout.write(`\n${description(io, result)}`)
   return 0
 }
 
-type Valid = ReadConfig & { readonly ok: true }
-
-/** A valid configuration with what its lock file says: a gateway would not start with one that it cannot believe. */
-interface Checked extends Valid {
-  /** Definitions that were approved; undefined where there is no lock file. */
-  readonly approved: number | undefined
-}
-
-async function withLock(
-  io: Io,
-  result: ReadConfig,
-): Promise<Checked | (ReadConfig & { readonly ok: false })> {
-  if (!result.ok) return result
-  const { lock: path } = result.config.integrity
-  try {
-    const lock = await readLock(io, path)
-    return { ...result, approved: lock === undefined ? undefined : countPins(lock) }
-  } catch (error) {
-    if (!(error instanceof LockError)) throw error
-    const problem = { file: shownPath(io, path), line: 0, column: 0, path: '', message: error.problem }
-    return { ok: false, file: result.file, problems: [problem] }
-  }
-}
-
 /** What the configuration would do, with secrets hidden. */
-function summary(io: Io, { config: { gateway, admin, backends, integrity }, approved }: Checked): object {
+function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Config): object {
   return {
     gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
+    auth:
+      auth === undefined
+        ? null
+        : {
+            issuers: auth.issuers.map(({ issuer }) => issuer),
+            apiKeys: auth.apiKeys !== undefined,
+            anonymous: auth.anonymous,
+          },
     admin: admin === undefined ? null : `http://${formatListen(admin.listen)}`,
-    integrity: { ...integrity, lock: shownPath(io, integrity.lock), approved: approved ?? null },
+    limits: limits.map(({ name, key, allowance }) => ({ name, key, ...allowance })),
+    store: store.url === undefined ? 'memory' : 'shared',
     backends: backends.map((backend) => ({
       name: backend.name,
       transport: backend.transport,
@@ -77,14 +72,17 @@ function summary(io: Io, { config: { gateway, admin, backends, integrity }, appr
   }
 }
 
-function description(io: Io, { config, approved }: Checked): string {
-  const { gateway, admin, backends, integrity } = config
+function description(io: Io, checked: Checked): string {
+  const { gateway, auth, limits, store, admin, backends } = checked.config
   const facts = [
     ['Name', gateway.name],
     ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
+    ['Who may call', callers(auth)],
     ['Admin listener', admin === undefined ? 'off' : `http://${formatListen(admin.listen)}`],
     ['Tool names', NAMES[gateway.names]],
-    ['Definitions', definitions(shownPath(io, integrity.lock), approved)],
+    ['Limits', limits.length === 0 ? 'off' : limits.map(({ name }) => name).join(', ')],
+    ['Counted', store.url === undefined ? 'in memory' : 'by the server of store.url'],
+    ['Definitions', definitions(io, checked)],
   ]
   const lines = facts.map(([label, value]) => `${`${label}:`.padEnd(20)}${value}\n`).join('')
   const heading = ['BACKEND', 'TRANSPORT', 'ERA', 'TIMEOUT', 'WHERE']
@@ -98,9 +96,26 @@ function description(io: Io, { config, approved }: Checked): string {
   return rows.length === 0 ? lines : `${lines}\n${table([heading, ...rows], io.stdout)}`
 }
 
-function definitions(file: string, approved: number | undefined): string {
-  if (approved === undefined) return `not pinned (toolgate pin writes ${file})`
-  return `${approved} approved in ${file}`
+function integrityOf(io: Io, { config: { integrity }, approved }: Checked): object {
+  return { ...integrity, lock: shownPath(io, integrity.lock), approved: approved ?? null }
+}
+
+function definitions(io: Io, { config, approved }: Checked): string {
+  const file = shownPath(io, config.integrity.lock)
+  return approved === undefined
+    ? `not pinned (toolgate pin writes ${file})`
+    : `${approved} approved in ${file}`
+}
+
+function callers(auth: Config['auth']): string {
+  if (auth === undefined) return 'anybody'
+  const issuers = auth.issuers.map(({ issuer }) => issuer)
+  const ways = [
+    ...issuers,
+    ...(auth.apiKeys === undefined ? [] : ['API keys']),
+    ...(auth.anonymous ? ['anybody'] : []),
+  ]
+  return ways.length === 0 ? 'nobody' : ways.join(', ')
 }
 
 const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {

@@ -1,11 +1,22 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { callCommand } from './call.ts'
+import { canCommand } from './can.ts'
 import { checkCommand } from './check.ts'
 import { CLIENTS } from './client-files.ts'
 import { importCommand } from './import.ts'
+import { absolute } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
-import type { CallOptions, ConfigOptions, GatewayOptions, ImportOptions } from './options.ts'
+import { createKeyCommand, listKeysCommand, revokeKeyCommand } from './keys.ts'
+import type {
+  CallOptions,
+  CanOptions,
+  ConfigOptions,
+  GatewayOptions,
+  ImportOptions,
+  KeysOptions,
+} from './options.ts'
 import { pinCommand } from './pin.ts'
+import { rotateSealingCommand } from './rotate-sealing.ts'
 import { schemaCommand } from './schema.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
@@ -66,6 +77,8 @@ function createProgram(run: Run): Command {
   addConfiguration(program, run)
   addPin(program, run)
   addAsking(program, run)
+  addCan(program, run)
+  addKeys(program, run)
   return program
 }
 
@@ -159,9 +172,11 @@ function addConfiguration(program: Command, run: Run): void {
     )
     .argument('[config]', 'configuration file, as with -c')
     .option(CONFIG, CONFIG_HELP)
+    .option('--connect', 'connect to the backends too, and say which of their tools nobody may call')
     .option('--json', 'print JSON')
-    .action(async (file: string | undefined, raw: Raw) => {
-      run.code = await checkCommand(run.io, { ...configOf(file, raw), json: raw.json === true })
+    .action(async (file: string | undefined, raw: Raw & { readonly connect?: boolean }) => {
+      const { json = false, connect = false } = raw
+      run.code = await checkCommand(run.io, { ...configOf(file, raw), json, connect })
     })
   program
     .command('schema')
@@ -240,6 +255,137 @@ function addAsking(program: Command, run: Run): void {
     .action(async (raw: Raw) => {
       run.code = await statusCommand(run.io, gatewayOptions(raw))
     })
+}
+
+interface RawKeys extends Raw {
+  readonly file?: string
+}
+
+interface RawCreateKey extends RawKeys {
+  readonly scope: readonly string[]
+  readonly group: readonly string[]
+  readonly tenant?: string
+  readonly expires: string
+  readonly inline?: boolean
+}
+
+function keysOptions(io: Io, { config, file, json }: RawKeys): KeysOptions {
+  return { config, file: file === undefined ? undefined : absolute(io, file), json: json === true }
+}
+
+function addKeys(program: Command, run: Run): void {
+  const keys = program
+    .command('keys')
+    .summary('make, list and revoke API keys')
+    .description(
+      'Makes, lists and revokes API keys, and rotates sealing keys. A gateway that runs notices API keys by itself; ' +
+        'none has to run.',
+    )
+  const onKeys = (name: string): Command =>
+    keys
+      .command(name)
+      .option(CONFIG, CONFIG_HELP)
+      .option('--file <file>', 'file of keys (default: the one of the configuration)')
+      .option('--json', 'print JSON')
+  onKeys('create')
+    .summary('make a key and print it, once')
+    .description('Makes an API key, prints it on standard output and stores its hash. It is shown only then.')
+    .argument('<name>', 'who will call with it: the subject that policies and logs see')
+    .option('--scope <scope>', 'a scope; repeat for more', collect, [])
+    .option('--group <group>', 'a group; repeat for more', collect, [])
+    .option('--tenant <tenant>', 'the tenant')
+    .option('--expires <when>', 'such as 90d, 12h, 2027-01-31, or never', '90d')
+    .option('--inline', 'print an entry for the configuration instead of storing one')
+    .action(async (name: string, raw: RawCreateKey) => {
+      const { scope: scopes, group: groups, tenant, expires, inline = false } = raw
+      const options = { ...keysOptions(run.io, raw), name, scopes, groups, tenant, expires, inline }
+      run.code = await createKeyCommand(run.io, options)
+    })
+  onKeys('list')
+    .summary('list the keys, without their secrets')
+    .action(async (raw: RawKeys) => {
+      run.code = await listKeysCommand(run.io, keysOptions(run.io, raw))
+    })
+  keys
+    .command('rotate-sealing')
+    .summary('seal with a new key what clients carry for the gateway')
+    .description(
+      'Puts a new sealing key before those of the state folder. What old ones sealed stays good for three rotations.',
+    )
+    .option(CONFIG, CONFIG_HELP)
+    .action(async ({ config }: Raw) => {
+      run.code = await rotateSealingCommand(run.io, { config })
+    })
+  onKeys('revoke')
+    .summary('make a key useless')
+    .description('Revokes an API key. Streams and subscriptions that it opened end.')
+    .argument('<key>', 'its name, its id, or the key itself')
+    .action(async (wanted: string, raw: RawKeys) => {
+      run.code = await revokeKeyCommand(run.io, { ...keysOptions(run.io, raw), wanted })
+    })
+}
+
+interface RawCan extends Raw {
+  readonly kind: CanOptions['kind']
+  readonly backend?: string
+  readonly route?: string
+  readonly scope: readonly string[]
+  readonly group: readonly string[]
+  readonly tenant?: string
+  readonly client?: string
+  readonly issuer?: string
+  readonly claims?: string
+  readonly annotation: readonly string[]
+  readonly arg: readonly string[]
+  readonly argsJson?: string
+}
+
+function addCan(program: Command, run: Run): void {
+  program
+    .command('can')
+    .summary('explain what the rules decide about a call')
+    .description(
+      'Says whether somebody may call a tool, and what each rule says to it. Exit code 1 if not. Nothing is called.',
+    )
+    .argument('<principal>', 'a subject, anonymous, or JSON such as {"subject":"alice","groups":["dev"]}')
+    .argument('<tool>', 'as rules write it: <backend>_<tool> or <backend>/<tool>')
+    .option(CONFIG, CONFIG_HELP)
+    .addOption(
+      new Option('--kind <kind>', 'what it is').choices(['tool', 'prompt', 'resource']).default('tool'),
+    )
+    .option('--backend <name>', 'the backend of a resource')
+    .option('--route <path>', 'how the gateway is addressed (default: /mcp)')
+    .option('--scope <scope>', 'a scope of the principal; repeat for more', collect, [])
+    .option('--group <group>', 'a group of the principal; repeat for more', collect, [])
+    .option('--tenant <tenant>', 'its tenant')
+    .option('--client <id>', 'its client id')
+    .option('--issuer <issuer>', 'its issuer')
+    .option('--claims <json>', 'its claims')
+    .option('--annotation <name=true>', 'what the tool says of itself; repeat for more', collect, [])
+    .option('--arg <name=value>', 'an argument of the call; repeat for more', collect, [])
+    .option('--args-json <json>', 'all arguments as one JSON object')
+    .option('--json', 'print JSON')
+    .action(async (principal: string, thing: string, raw: RawCan) => {
+      run.code = await canCommand(run.io, canOptions(principal, thing, raw))
+    })
+}
+
+function canOptions(principal: string, thing: string, raw: RawCan): CanOptions {
+  const { scope: scopes, group: groups, annotation: annotations, json = false, ...rest } = raw
+  const { config, backend, route, tenant, client, issuer, claims, argsJson } = rest
+  const who = { principal, scopes, groups, tenant, client, issuer, claims }
+  return {
+    ...who,
+    thing,
+    kind: rest.kind,
+    backend,
+    route,
+    annotations,
+    arg: rest.arg,
+    argsJson,
+    config,
+    json,
+  }
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

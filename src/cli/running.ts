@@ -1,18 +1,20 @@
 import { createToken, announce } from '../admin/announcement.ts'
+import type { BackendReport } from '../admin/backend-report.ts'
 import { type AdminListener, listenAdmin } from '../admin/server.ts'
 import type { EndpointStatus, Health } from '../backend/backend.ts'
 import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
 import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
+import { UnusableFileError } from '../config/private-file.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
 import type { Config } from '../config/types.ts'
-import { type BackendReport, type Gateway, type GatewayPorts, createGateway } from '../gateway.ts'
+import { type Gateway, type GatewayPorts, createGateway } from '../gateway.ts'
+import type { OverloadState } from '../listener/overload.ts'
 import { systemClock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import { LockError } from '../routing/integrity/lock.ts'
 import { integrityDocument, lockDocument } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
 import { LOCK_ADVICE } from './lock.ts'
-import type { OverloadState } from '../listener/overload.ts'
 import { shownUrl } from './redact.ts'
 
 /** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
@@ -35,7 +37,13 @@ export async function surround(io: Io, config: Config, log: Log): Promise<Surrou
     )
   }
   const children: ChildLedger | undefined = hasChildren ? openChildLedger(stateDir, { host, log }) : undefined
-  const ports = { version: io.version, host, log, ...(children === undefined ? {} : { children }) }
+  const ports: GatewayPorts = {
+    version: io.version,
+    host,
+    log,
+    stateDir,
+    ...(children === undefined ? {} : { children }),
+  }
   return { gateway: build(config, ports), stateDir }
 }
 
@@ -43,8 +51,9 @@ function build(config: Config, ports: GatewayPorts): Gateway {
   try {
     return createGateway(config, ports)
   } catch (error) {
-    if (!(error instanceof LockError)) throw error
-    throw new CliError(error.message, LOCK_ADVICE)
+    if (error instanceof UnusableFileError) throw new CliError(error.message)
+    if (error instanceof LockError) throw new CliError(error.message, LOCK_ADVICE)
+    throw error
   }
 }
 
@@ -98,7 +107,7 @@ function statusDocument(
   return {
     gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
-    lock: lockDocument(gateway.lockReport()),
+    lock: lockDocument(gateway.definitions.lock()),
     ...(gateway.load === undefined ? {} : { load: loadDocument(gateway.load) }),
     limits: gateway.limitReports(),
     store: gateway.storeStatus,
@@ -130,6 +139,7 @@ export function backendDocument(backend: BackendReport): object {
     eraSince: dateOf(backend.eraSince),
     ...healthDocument(backend.health),
     tools: backend.tools ?? null,
+    uncallable: backend.uncallable,
     readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),
     restarts: backend.restarts,
     sessions: backend.sessions,

@@ -1,6 +1,8 @@
 import { Agent, request } from 'undici'
 import { z } from 'zod'
+import { parseValue } from '../protocol/value.ts'
 import { type RunningGateway, findGateway } from './gateways.ts'
+import { toolList } from './connect.ts'
 import { INTEGRITY, LOCK, renderIntegrity } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
 import type { GatewayOptions } from './options.ts'
@@ -22,6 +24,7 @@ const BACKEND = z.object({
   version: z.string().nullish(),
   ...HEALTH,
   tools: z.number().nullish(),
+  uncallable: z.array(z.string()).nullish(),
   restarts: z.number().nullish(),
   endpoints: z.array(ENDPOINT).nullish(),
   integrity: INTEGRITY.optional(),
@@ -78,7 +81,7 @@ async function ask(io: Io, { admin, token, url }: RunningGateway): Promise<strin
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseValue(text)
   } catch {
     return undefined
   }
@@ -92,7 +95,10 @@ function render(io: Io, { gateway, backends, lock }: z.output<typeof STATUS>): s
     backendRow(backend),
     ...(backend.endpoints ?? []).map((endpoint) => endpointRow(endpoint)),
   ])
-  return `${head}\n${table([heading, ...rows], io.stdout)}${renderIntegrity(backends, lock, io.stdout)}`
+  const closed = backends.flatMap(({ name, uncallable }) =>
+    uncallable == null || uncallable.length === 0 ? [] : [`nobody may call ${toolList(name, uncallable)}\n`],
+  )
+  return `${head}\n${table([heading, ...rows], io.stdout)}${closed.join('')}${renderIntegrity(backends, lock, io.stdout)}`
 }
 
 function backendRow(backend: z.output<typeof BACKEND>): readonly string[] {

@@ -1,11 +1,15 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { type AuthInput, authSchema, secureUrl } from './auth-schema.ts'
+import { authorizationSchema } from './authorization-schema.ts'
+import type { AuthorizationConfig } from './authorization-types.ts'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
 import { type IntegrityInput, integrity } from './integrity-schema.ts'
 import { choice, count, duration, leaf, mapping, section, textSchema, words } from './leaves.ts'
 import { limits as callLimits, requestsPerAddress } from './limits-schema.ts'
 import { parseListen } from './listen.ts'
 import { overload } from './overload-schema.ts'
+import { sealing } from './sealing-schema.ts'
 import { store } from './store-schema.ts'
 import type {
   AdminConfig,
@@ -17,7 +21,7 @@ import type {
 } from './types.ts'
 import { type Parsed, parseSize } from './units.ts'
 
-/** What must be written to listen where others can connect: there is no authentication yet. */
+/** What must be written to listen where others can connect: without authentication. */
 export const NETWORK_CONSENT = 'i-understand-that-anyone-who-connects-can-call-every-tool'
 
 const size = (description: string): z.ZodType<number> =>
@@ -57,16 +61,30 @@ const network = leaf((found): Parsed<string> => {
 const limits = section(
   {
     body: size('Largest request body.').prefault('4MiB'),
+    headers: size('Largest head of a request: its first line and headers.').prefault('32KiB'),
     depth: count('Deepest nesting of JSON.', 1000).prefault(64),
     reply: size('Largest reply or single message of a backend.').prefault('32MiB'),
     bodyTimeout: duration('Time within which a request body must have arrived.', 1).prefault('10s'),
     calls: count('Calls in flight at once, over all clients.', 1_000_000).prefault(10_000),
     sessions: count('Legacy client sessions at once.', 1_000_000).prefault(10_000),
+    sessionsPerPrincipal: count('Legacy sessions of one principal at once.', 1_000_000).prefault(1000),
     queue: count('Notifications that may wait for a client that does not read.', 1_000_000).prefault(256),
     listEntries: count('Entries that one backend may list per kind.', 1_000_000).prefault(10_000),
-    parked: count('Calls that may wait for input of their clients, per principal.', 1_000_000).prefault(100),
+    parked: count(
+      'Calls that may wait for input of their clients, per principal; anonymous clients count per session or address.',
+      1_000_000,
+    ).prefault(100),
+    parkedTotal: count('Calls that may wait for input of their clients, over all.', 1_000_000).prefault(2000),
     parkTime: duration('How long a call waits for input of its client.', 1).prefault('10m'),
     streams: count('Open subscriptions and legacy streams per principal.', 1_000_000).prefault(100),
+    streamAge: duration(
+      'How long a subscription or legacy stream lasts before it is ended in good order, so that one whose client vanished is not kept for ever.',
+      1,
+    ).prefault('24h'),
+    silence: duration(
+      'How long an event stream of a backend may be silent, comments included, before it is opened again.',
+      1,
+    ).prefault('15m'),
     connections: count('Connections of clients at once.', 1_000_000).prefault(10_000),
     headerTimeout: duration('Time within which the headers of a request must have arrived.', 1).prefault(
       '10s',
@@ -85,7 +103,10 @@ const gateway = section(
     ),
     allowUnauthenticatedNetworkAccess: choice(
       [NETWORK_CONSENT],
-      'Needed to listen on anything but loopback, because callers are not authenticated.',
+      'Needed to listen on anything but loopback while callers are not authenticated.',
+    ).optional(),
+    publicUrl: secureUrl(
+      'Where clients reach the gateway, without /mcp: what tokens are meant for.',
     ).optional(),
     names: choice(
       ['prefix', 'conflict', 'bare'],
@@ -113,8 +134,9 @@ const gateway = section(
       'The header in which they say it; they must set or extend it, never pass on what clients send.',
     ).prefault('x-forwarded-for'),
     stateDir: words(
-      'Folder for the admin token and the list of child processes, relative to this file.',
+      'Folder for the admin token, API keys, the sealing key and the list of child processes, relative to this file.',
     ).optional(),
+    sealing: sealing.optional(),
     limits,
     overload,
     tools: section(
@@ -155,6 +177,8 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
   backends: z
     .record(backendName, backend)
     .meta({ description: 'The MCP servers behind the gateway, by name.' }),
+  auth: authSchema.optional(),
+  authorization: authorizationSchema.optional(),
   limits: callLimits,
   store,
   admin,
@@ -164,12 +188,15 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
 
 /** A validated file, with defaults, before paths are resolved. */
 export interface FileSettings {
-  readonly gateway: Omit<GatewaySettings, 'pageSize' | 'stateDir'> & {
+  readonly gateway: Omit<GatewaySettings, 'pageSize' | 'stateDir' | 'publicUrl'> & {
+    readonly publicUrl?: string | undefined
     readonly pageSize?: number | undefined
     readonly stateDir?: string | undefined
     readonly allowUnauthenticatedNetworkAccess?: typeof NETWORK_CONSENT | undefined
   }
   readonly backends: Readonly<Record<string, BackendInput>>
+  readonly auth?: AuthInput | undefined
+  readonly authorization?: AuthorizationConfig | undefined
   readonly limits: readonly LimitConfig[]
   readonly store: StoreConfig
   readonly admin: AdminConfig | false

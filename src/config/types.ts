@@ -1,5 +1,8 @@
+import type { AuthConfig } from './auth-types.ts'
+import type { AuthorizationConfig } from './authorization-types.ts'
 import type { LogLevel } from '../pipeline/log.ts'
 import type { LimitConfig, RateConfig } from './limits-types.ts'
+import type { SealingConfig } from './sealing-schema.ts'
 import type { StoreConfig } from './store-types.ts'
 
 export type * from './limits-types.ts'
@@ -24,6 +27,8 @@ export type Interactive = 'concurrent' | 'serial'
 export interface LimitsConfig {
   /** Largest request body in bytes. Default 4 MiB. */
   readonly body: number
+  /** Largest head of a request (its first line and headers) in bytes. Default 32 KiB. */
+  readonly headers: number
   /** Deepest nesting of JSON. Default 64. */
   readonly depth: number
   /** Largest reply or single message of a backend in bytes. Default 32 MiB. */
@@ -34,16 +39,24 @@ export interface LimitsConfig {
   readonly calls: number
   /** Legacy client sessions at once. Default 10,000. */
   readonly sessions: number
+  /** Legacy sessions of one principal at once. Default 1,000. */
+  readonly sessionsPerPrincipal: number
   /** Notifications that may wait for a client that does not read. Default 256. */
   readonly queue: number
   /** Entries that one backend may list per kind. Default 10,000. */
   readonly listEntries: number
-  /** Calls that may wait for input of their clients, per principal. Default 100. */
+  /** Calls that may wait for input of their clients, per principal; anonymous ones per session or address. Default 100. */
   readonly parked: number
+  /** Calls that may wait for input of their clients, over all. Default 2,000. */
+  readonly parkedTotal: number
   /** Milliseconds that a call waits for input of its client. Default 10 min. */
   readonly parkTime: number
   /** Open subscriptions and legacy streams per principal. Default 100. */
   readonly streams: number
+  /** Milliseconds after which a subscription or legacy stream is ended in good order. Default 24 h. */
+  readonly streamAge: number
+  /** Milliseconds for which an event stream of a backend may be silent, comments included. Default 15 min. */
+  readonly silence: number
   /** Connections of clients at once; undefined does not bound them. Default 10,000. */
   readonly connections?: number
   /** Milliseconds within which the headers of a request must have arrived. Default 10 s. */
@@ -84,6 +97,8 @@ export interface GatewaySettings {
   readonly name: string
   /** Where clients connect. Default 127.0.0.1:8080. */
   readonly listen: ListenAddress
+  /** Where clients reach the gateway, without `/mcp`; undefined means the address that it listens on. */
+  readonly publicUrl: string | undefined
   /** Naming of the aggregate's tools and prompts. Default `prefix`. */
   readonly names: NamePolicy
   /** Entries per page of a list; undefined means one full page. */
@@ -106,8 +121,10 @@ export interface GatewaySettings {
   readonly trustedProxies: readonly string[]
   /** Where they say it. Default `x-forwarded-for`. */
   readonly forwardedHeader: ForwardedHeader
-  /** Folder for the admin token and the list of child processes; undefined means the user's state folder. */
+  /** Folder for what outlives the gateway or is found by the command line; undefined means the user's state folder. */
   readonly stateDir: string | undefined
+  /** Undefined: a key is made and kept in the state folder. */
+  readonly sealing?: SealingConfig | undefined
   readonly limits: LimitsConfig
   /** Undefined never refuses for being busy. */
   readonly overload?: OverloadConfig | undefined
@@ -247,6 +264,10 @@ export interface LogConfig {
 /** A validated configuration with every default filled in; durations are milliseconds, sizes are bytes. */
 export interface Config {
   readonly gateway: GatewaySettings
+  /** Undefined: nobody has to say who they are. */
+  readonly auth?: AuthConfig | undefined
+  /** Undefined lets everybody do everything. So does a section without a rule or scope. */
+  readonly authorization?: AuthorizationConfig | undefined
   readonly admin: AdminConfig | undefined
   readonly log: LogConfig
   readonly integrity: IntegrityConfig

@@ -1,10 +1,12 @@
 import type { z } from 'zod'
+import { authChecks, isOpen } from './auth-checks.ts'
 import { BACKEND_SETTINGS } from './backend-schema.ts'
 import { endpointProblems } from './endpoints-schema.ts'
 import { isLoopback, parseListen } from './listen.ts'
 import { nearest } from './nearest.ts'
 import type { ConfigPath, Finding } from './problem.ts'
 import { type FileSettings, NETWORK_CONSENT, fileSchema } from './schema.ts'
+import { isMapping, valueAt } from './tree.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -22,7 +24,11 @@ export function validate(file: Unvalidated): {
 } {
   const result = fileSchema.safeParse(file.value)
   const issues = result.success ? [] : result.error.issues.flatMap((issue) => flatten(file.value, issue))
-  const findings = [...issues.flatMap((issue) => toFindings(file, issue)), ...crossChecks(file.value)]
+  const findings = [
+    ...issues.flatMap((issue) => toFindings(file, issue)),
+    ...crossChecks(file.value),
+    ...authChecks(file.value),
+  ]
   return { settings: findings.length === 0 ? result.data : undefined, findings }
 }
 
@@ -126,11 +132,16 @@ function missing(root: unknown, path: ConfigPath, expected: string): string {
 function expectation(issue: Issue): string {
   if (issue.code !== 'invalid_type') return 'expected something else'
   if (issue.expected === 'array') return 'expected a list'
+  if (issue.expected === 'boolean') return 'expected true or false'
   return issue.expected === 'string' ? 'expected text' : 'expected a mapping (key: value)'
 }
 
-/** Headers, environment and arguments often hold secrets, URLs sometimes. */
+/**
+ * Headers, environment and arguments often hold secrets, URLs sometimes; where a hash is wanted, somebody may write what
+ * it is the hash of.
+ */
 function isSecret(path: ConfigPath): boolean {
+  if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash' || path[1] === 'sealing') return true
   if (path[0] === 'store' && path[1] === 'url') return true
   return (
     path[0] === 'backends' &&
@@ -159,10 +170,10 @@ function crossChecks(root: unknown): readonly Finding[] {
   const client = parseListen(valueAt(root, ['gateway', 'listen']) ?? '127.0.0.1:8080')
   const admin = parseListen(valueAt(root, ['admin', 'listen']) ?? '127.0.0.1:9901')
   const consent = valueAt(root, ['gateway', 'allowUnauthenticatedNetworkAccess'])
-  if ('value' in client && !isLoopback(client.value.host) && consent === undefined) {
+  if ('value' in client && !isLoopback(client.value.host) && consent === undefined && isOpen(root)) {
     const message =
-      'callers are not authenticated, so only loopback addresses are safe to listen on; to let everyone who can ' +
-      `connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: ${NETWORK_CONSENT}`
+      'callers are not authenticated, so only loopback addresses are safe to listen on; configure auth, or, to let ' +
+      `everyone who can connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: ${NETWORK_CONSENT}`
     findings.push({ path: ['gateway', 'listen'], message })
   }
   if (!('value' in client) || !('value' in admin) || valueAt(root, ['admin']) === false) return findings
@@ -179,17 +190,4 @@ function backendChecks(root: unknown): readonly Finding[] {
     const path = ['backends', name]
     return isMapping(found) ? endpointProblems(found, path) : []
   })
-}
-
-/** The value at a path, or undefined. */
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-    return (value as Record<PropertyKey, unknown>)[key]
-  }, root)
-}
-
-/** True for a mapping of a file. */
-export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

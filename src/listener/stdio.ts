@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { GatewayError } from '../errors.ts'
 import { toRefusal } from '../filters/rescue.ts'
-import type { Notifications } from '../pipeline/call.ts'
+import { ANONYMOUS, type Notifications } from '../pipeline/call.ts'
 import { member, rawOf } from '../protocol/json.ts'
 import { checkModernRequest, eraOf } from '../protocol/ladder.ts'
 import { LineOverflowError, createLineSplitter, toLine } from '../protocol/lines.ts'
@@ -15,7 +15,7 @@ import {
 import { isBatch } from './legacy/batch.ts'
 import { type LegacyPipe, createLegacyPipe } from './legacy/pipe.ts'
 import { modernWriter } from './modern-reply.ts'
-import { ANONYMOUS, type ListenerPorts } from './ports.ts'
+import type { ListenerPorts } from './ports.ts'
 
 /** The two ends of a pipe. */
 export interface StdioStreams {

@@ -6,7 +6,7 @@ import type { Log, LogFields, LogLevel } from './log.ts'
  * are flat so that one line shows them; they are never secrets, tokens, arguments or bodies, and text of others in
  * them is short.
  */
-export type AuditEvent = DefinitionAudit | SuspicionAudit | LockAudit
+export type AuditEvent = DefinitionAudit | SuspicionAudit | LockAudit | DenialAudit
 
 /** What is listed of a backend was held against the definitions that were approved (`tools.lock`). */
 export interface DefinitionAudit {
@@ -47,6 +47,29 @@ export type LockAudit =
   | { readonly event: 'lock.removed'; readonly file: string }
   | { readonly event: 'lock.invalid'; readonly file: string; readonly problem: string }
 
+/** A call was not let through. */
+export interface DenialAudit {
+  readonly event: 'call.denied'
+  readonly anonymous: boolean
+  readonly issuer?: string | undefined
+  readonly subject?: string | undefined
+  readonly client?: string | undefined
+  readonly tenant?: string | undefined
+  readonly method: string
+  /** The path by which the gateway was addressed. */
+  readonly route: string
+  readonly backend: string
+  readonly kind: ListKind | 'method'
+  /** As the backend calls it. */
+  readonly name: string
+  /** The rule that decided; `default` where none did. */
+  readonly rule: string
+  /** Why the rule could not be asked. */
+  readonly problem: string | undefined
+  /** The scopes that the caller was told to ask for. */
+  readonly scopes: string | undefined
+}
+
 /** Where security decisions go. Never throws, never waits. */
 export type Audit = (event: AuditEvent) => void
 
@@ -62,6 +85,7 @@ const LEVEL: Readonly<Record<AuditEvent['event'], LogLevel>> = {
   'lock.loaded': 'info',
   'lock.removed': 'warn',
   'lock.invalid': 'error',
+  'call.denied': 'info',
 }
 
 /** Writes every event as a line of the log that is marked with `audit: true`. */

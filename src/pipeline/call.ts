@@ -1,5 +1,6 @@
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import type { Era } from '../protocol/versions.ts'
+import { isLoopback, networkOf } from './network.ts'
 import type { Permit } from './permit.ts'
 import type { Target } from './target.ts'
 
@@ -32,6 +33,9 @@ export interface AuthenticatedPrincipal {
 /** The identity behind an exchange. */
 export type Principal = AnonymousPrincipal | AuthenticatedPrincipal
 
+/** Whoever calls where nobody has to say who they are. */
+export const ANONYMOUS: AnonymousPrincipal = { id: 'anonymous', anonymous: true }
+
 /** The client of a call, as it describes itself; for shaping answers. Only the address is more than its word. */
 export interface Downstream {
   readonly era: Era
@@ -42,6 +46,18 @@ export interface Downstream {
   readonly session: string | undefined
   /** Where the client is, as far as trusted proxies say; for a session, where it was opened. Undefined on a pipe. */
   readonly address: string | undefined
+}
+
+/**
+ * Whose a call is when places are shared out: the principal's, or, where nobody says who they are, those of the network
+ * that it comes from, else of its session. One of many sessions of one stranger is not another stranger.
+ */
+export function holderOf({ principal, downstream }: Pick<Call, 'principal' | 'downstream'>): string {
+  if (!principal.anonymous) return principal.id
+  const { address, session } = downstream
+  // On this machine all have the same address.
+  if (address !== undefined && !isLoopback(address)) return `${principal.id} of ${networkOf(address)}`
+  return session === undefined ? principal.id : `${principal.id} in ${session}`
 }
 
 /** Which face of the gateway was addressed: all backends together, or one with its own names. */

@@ -12,6 +12,7 @@ import {
   stringOf,
   valueOf,
 } from './json.ts'
+import { parseValue } from './value.ts'
 
 // The same cases in every run.
 fc.configureGlobal({ seed: 20260728 })
@@ -330,6 +331,11 @@ test('an escaped key is read right, whatever was parsed before (nodejs/node#6378
     mixed.kind === 'array' && mixed.items?.map((item) => 'escapedKeys' in item && item.escapedKeys),
     [true, false],
   )
+})
+
+test('a whole text is read as its values are, and as strictly', () => {
+  assert.deepEqual(parseValue('[{"a":1,"\\u0062":2}, "x", null]'), [{ a: 1, b: 2 }, 'x', null])
+  assert.throws(() => parseValue('{"a":1,"a":2}'), JsonSyntaxError)
 })
 
 test('__proto__ is a member like any other', () => {

@@ -81,7 +81,12 @@ export type CatalogScope =
 /** The outcome of a look-up. */
 export type Found =
   | { readonly kind: 'found'; readonly shown: ExposedEntry }
-  | { readonly kind: 'unknown'; readonly known: readonly string[]; readonly away: readonly AwayBackend[] }
+  | {
+      readonly kind: 'unknown'
+      /** What is known instead. */
+      readonly view: View
+      readonly away: readonly AwayBackend[]
+    }
 
 const ALL: CatalogScope = { kind: 'aggregate' }
 
@@ -170,7 +175,7 @@ class SourceCatalog implements Catalog {
     const states = asked.map((source) => ({ source, state: source.state(true) }))
     return {
       kind: 'unknown',
-      known: view.entries.map((entry) => entry.exposed),
+      view,
       away: freshness(states, this.#ports.clock.now()).away,
     }
   }

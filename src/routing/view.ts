@@ -106,6 +106,18 @@ function uriView(entries: readonly Entry[], expose: (entry: Entry) => string): V
   return makeView(shown, [])
 }
 
+/**
+ * Some entries of a view, under the same names.
+ *
+ * @param kept whether each is among them, in their order
+ */
+export function partOf(view: View, kept: readonly boolean[]): View {
+  return makeView(
+    view.entries.filter((_, index) => kept[index] === true),
+    [],
+  )
+}
+
 function makeView(all: readonly ExposedEntry[], hidden: View['hidden']): View {
   const digest = createHash('sha256')
   const entries = all.filter(({ quarantine }) => quarantine === undefined)

@@ -18,6 +18,10 @@ export interface HouseOptions {
   readonly gateway?: Readonly<Record<string, unknown>>
   /** `integrity:` in the configuration. A relative lock file stands in the folder of temporary files. */
   readonly integrity?: Readonly<Record<string, unknown>>
+  /** `auth:` in the configuration; default none. */
+  readonly auth?: Readonly<Record<string, unknown>>
+  /** Further sections of the configuration. */
+  readonly more?: Readonly<Record<string, unknown>>
   /** `limits:` in the configuration; default off, because most tests call more often than people do. */
   readonly limits?: unknown
   /** `store:` in the configuration. */
@@ -100,6 +104,8 @@ export function configText(options: HouseOptions): string {
   return JSON.stringify({
     gateway: { listen: '127.0.0.1:0', drain: '2s', ...QUIET, ...options.gateway },
     backends: Object.fromEntries(Object.entries(options.backends).map(([name, one]) => [name, one.settings])),
+    ...(options.auth && { auth: options.auth }),
+    ...options.more,
     limits: options.limits ?? 'off',
     store: options.store ?? {},
     admin: options.admin ?? false,

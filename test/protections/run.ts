@@ -3,11 +3,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { authentication } from './authentication.ts'
+import { authorization } from './authorization.ts'
+import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
 
 /** Every list of protections. */
-const PROTECTIONS: readonly Protection[] = [...integrity]
+const PROTECTIONS: readonly Protection[] = [...authentication, ...authorization, ...hardening, ...integrity]
 
 /** Processes at once. */
 const PARALLEL = 2

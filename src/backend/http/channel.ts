@@ -1,5 +1,6 @@
 import { Pool } from 'undici'
 import type { HttpBackendConfig } from '../../config/types.ts'
+import { unlessAborted } from '../../pipeline/abort.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { type Message, parseMessage } from '../../protocol/message.ts'
@@ -8,7 +9,7 @@ import { type Answer, type Channel, ChannelError, type ChannelEvents, type Excha
 import { type HttpDispatch, type HttpRequestOptions, exchangeOverHttp } from './exchange.ts'
 import { probePath } from './probe.ts'
 import { openSseChannel } from './sse-channel.ts'
-import { readEventStream } from './stream.ts'
+import { type StreamPosition, readEventStream } from './stream.ts'
 
 /** What an HTTP channel needs from outside. */
 export interface HttpChannelPorts {
@@ -22,12 +23,16 @@ export interface HttpChannelPorts {
   readonly queue: number
   /** The backend's name, for the log. */
   readonly backend: string
+  /** Milliseconds for which an event stream that is not one of a call may be silent. */
+  readonly silence: number
   /** Value of `User-Agent`. */
   readonly userAgent: string
 }
 
 /** Takes what comes on a GET stream. */
 export interface StreamHandlers {
+  /** Where the stream was left; kept up to date. */
+  readonly position: StreamPosition
   onMessage(message: Message): void
   /** The server has accepted the stream: from now on nothing is missed. */
   onOpen(): void
@@ -37,7 +42,8 @@ export interface StreamHandlers {
 export interface HttpChannel extends Channel {
   readonly transport: 'http'
   /**
-   * Reads the GET stream of a legacy session until it ends (2025-11-25, basic/transports "Listening for Messages").
+   * Reads the GET stream of a legacy session until it ends (2025-11-25, basic/transports "Listening for Messages"):
+   * from where it was left, and not before the server wants to be asked again ("Resumability and Redelivery").
    *
    * @throws ChannelError; `status` 405 means that the server offers no such stream
    */
@@ -68,12 +74,18 @@ const DELETE_TIMEOUT = 2000
 /** Opens the connection pool of one backend. Nothing is sent yet. */
 export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelPorts): HttpChannel {
   const { url, dispatch, dispatchAside, headersOf, close } = wireTo(config, ports)
+  const dispatchEndless: HttpDispatch = (options, handler) =>
+    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
+  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
+    if (isEndless === true) return dispatchEndless
+    return patient === true ? dispatchAside : dispatch
+  }
   return {
     transport: 'http',
     exchange: (exchange: Exchange): Promise<Answer> =>
       exchangeOverHttp(exchange, {
         ...ports,
-        dispatch: exchange.patient === true ? dispatchAside : dispatch,
+        dispatch: dispatchFor(exchange),
         headers: headersOf(POST, exchange.headers),
         resume(lastEventId, handler) {
           const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
@@ -88,15 +100,18 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
       })
       if (status >= 300) throw new ChannelError({ kind: 'status', status, body: '' })
     },
-    listen: (headers, handlers, signal) =>
-      readEventStream({
-        dispatch: dispatchAside,
-        headers: headersOf(GET, headers),
-        onOpen: () => handlers.onOpen(),
-        onEvent: (event) => takeMessage(event, handlers),
-        signal,
-        maxReplyBytes: ports.maxReplyBytes,
-      }),
+    listen: (headers, handlers, signal) => {
+      const stream = { dispatch: dispatchAside, signal, ...ports }
+      return goOn(handlers.position, { clock: ports.clock, signal }, (more) =>
+        readEventStream({
+          ...stream,
+          headers: headersOf(GET, { ...headers, ...more }),
+          onOpen: () => handlers.onOpen(),
+          onEvent: (event) => takeMessage(event, handlers),
+          position: handlers.position,
+        }),
+      )
+    },
     openSse: (events, signal) =>
       openSseChannel(
         {
@@ -182,6 +197,33 @@ function takeMessage(event: SseEvent, handlers: StreamHandlers): void {
   if (event.data === '' || (event.event !== 'message' && event.event !== '')) return
   const message = parseMessage(event.data)
   if (message.kind !== 'bad') handlers.onMessage(message)
+}
+
+/** Reads a stream from where it was left, once the server wants to be asked again. */
+async function goOn(
+  position: StreamPosition,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  read: (headers: Readonly<Record<string, string>>) => Promise<void>,
+): Promise<void> {
+  const { lastEventId } = position
+  await pauseUntil(position.notBefore, clock, signal)
+  if (lastEventId === undefined) return read({})
+  try {
+    return await read({ 'last-event-id': lastEventId })
+  } catch (error) {
+    if (!(error instanceof ChannelError) || error.failure.kind !== 'status') throw error
+    // An event that the server no longer knows: what came since is lost, what comes is not.
+    position.lastEventId = undefined
+    return read({})
+  }
+}
+
+async function pauseUntil(time: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  const wait = time - clock.now()
+  if (wait <= 0) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.after(wait, resolve)
+  await unlessAborted(promise, signal).finally(cancel)
 }
 
 /** Deleting is a courtesy: the server expires what nobody uses. */

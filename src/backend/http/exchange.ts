@@ -11,6 +11,10 @@ export interface HttpRequestOptions {
   readonly method: 'POST' | 'GET' | 'DELETE'
   readonly headers: string[]
   readonly body?: string
+  /** Milliseconds of silence in the answer after which it is taken for lost; default for ever. */
+  readonly bodyTimeout?: number
+  /** Milliseconds within which an answer must have begun; default for ever. */
+  readonly headersTimeout?: number
   /** Path and query where they are not those of the backend's URL. */
   readonly path?: string
 }

@@ -23,6 +23,8 @@ export interface SseChannelPorts {
   readonly maxReplyBytes: number
   readonly maxDepth: number
   readonly queue: number
+  /** Milliseconds of silence after which the stream is taken for lost. */
+  readonly silence: number
 }
 
 /**
@@ -102,8 +104,8 @@ class SseChannel implements Channel {
   }
 
   async #read(): Promise<void> {
-    const { dispatch, getHeaders, maxReplyBytes } = this.#ports
-    const stream = { dispatch, headers: getHeaders, maxReplyBytes, onOpen: () => undefined }
+    const { dispatch, getHeaders: headers, maxReplyBytes, silence, clock } = this.#ports
+    const stream = { dispatch, headers, maxReplyBytes, silence, clock, onOpen: () => undefined }
     let reason = 'The event stream ended'
     try {
       const onEvent = (event: SseEvent): void => this.#take(event)

@@ -4,7 +4,8 @@ import { callOf, request, someone } from '../../../test/support/scripted.ts'
 import type { KeyPart } from '../../config/limits-types.ts'
 import type { Permitted, Principal } from '../../pipeline/call.ts'
 import { mintPermit } from '../../pipeline/permit.ts'
-import { keyReader, networkOf } from './keys.ts'
+import { networkOf } from '../../pipeline/network.ts'
+import { keyReader } from './keys.ts'
 
 const ANONYMOUS: Principal = { id: 'anonymous', anonymous: true }
 

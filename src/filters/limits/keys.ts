@@ -1,5 +1,6 @@
 import type { KeyPart } from '../../config/limits-types.ts'
 import type { Permitted } from '../../pipeline/call.ts'
+import { networkOf } from '../../pipeline/network.ts'
 
 /** The issuer of principals that came with an API key. */
 const API_KEYS = 'toolgate:keys'
@@ -81,24 +82,4 @@ export function backendOf({ permit }: Permitted): string {
 /** The tool that is called, by its backend's name for it; empty for what is no tool call. */
 export function toolOf({ permit, method }: Permitted): string {
   return permit.target.kind === 'one' && method === 'tools/call' ? (permit.target.name ?? '') : ''
-}
-
-/**
- * The part of an address that one client cannot choose: all of an IPv4 address, the first 64 bits of an IPv6 address,
- * because whoever has one has all of that network (RFC 6177).
- */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const last = tail === undefined || tail === '' ? [] : tail.split(':')
-  const filled = tail === undefined ? groups : [...groups, ...zeros(8 - groups.length - last.length), ...last]
-  return `${filled
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, '').toLowerCase())
-    .join(':')}::/64`
-}
-
-function zeros(count: number): readonly string[] {
-  return Array.from({ length: Math.max(0, count) }, () => '0')
 }

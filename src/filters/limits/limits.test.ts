@@ -169,6 +169,30 @@ describe('the queue of a limit', () => {
     assert.deepEqual(begun, ['a', 'b', 'c'])
   })
 
+  test('gives back what was granted to a call that had just left', async () => {
+    const { call, end, begun, clock } = setUp(
+      [limitOf({ kind: 'concurrency', count: 1 }, queued(9, 9000))],
+      later,
+    )
+    void call('a')
+    await settled()
+    await settled()
+    const leaver = call('b')
+    await settled()
+    await settled()
+    end()
+    await Promise.resolve()
+    await Promise.resolve()
+    // Its turn has come, and the store has not answered yet.
+    leaver.leave()
+    await assert.rejects(leaver.reply, { code: 'CANCELLED' })
+    for (let turn = 0; turn < 4; turn++) await settled()
+    void call('c')
+    for (let turn = 0; turn < 4; turn++) await settled()
+    assert.deepEqual(begun, ['a', 'c'])
+    assert.equal(clock.pending, 0)
+  })
+
   test('is left for that of another limit, or because one without a queue refuses', async () => {
     const { call, clock, begun, events } = setUp([
       limitOf({ kind: 'window', count: 1, per: 100 }, { name: 'first', ...queued(10, 500) }),

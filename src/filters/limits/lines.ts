@@ -42,7 +42,6 @@ const POLL = 50
 const UNKNOWN = 1000
 
 interface Waiter extends LineUp {
-  readonly since: number
   readonly settle: (granted: Granted<RuleCharge>) => void
   readonly fail: (reason: unknown) => void
   standings: readonly RuleStanding[]
@@ -78,8 +77,7 @@ class WaitingLines implements Lines {
     const standings = call.standings ?? unknown(call.charges)
     const charge = waitingFor(standings) ?? call.charges.find((one) => this.#lines.has(idOf(one)))
     if (charge === undefined) throw refusal(standings)
-    const since = this.#clock.now()
-    const waiter: Waiter = { ...call, standings, since, settle: resolve, fail: reject, line: undefined }
+    const waiter: Waiter = { ...call, standings, settle: resolve, fail: reject, line: undefined }
     const onAbort = (): void => this.#leave(waiter, call.signal.reason)
     const { wait } = queueOf(charge)
     const cancelTimer = this.#clock.after(wait, () => this.#leave(waiter, refusal(blamed(waiter), wait)))

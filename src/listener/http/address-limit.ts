@@ -1,5 +1,5 @@
 import type { LimitConfig, RateConfig } from '../../config/types.ts'
-import { networkOf } from '../../filters/limits/keys.ts'
+import { networkOf } from '../../pipeline/network.ts'
 import { refusal } from '../../filters/limits/refusal.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { createMemoryStore } from '../../store/memory.ts'

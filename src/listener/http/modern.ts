@@ -7,6 +7,7 @@ import { checkModernNotification, checkModernRequest } from '../../protocol/ladd
 import type { NotificationMessage, RequestMessage } from '../../protocol/message.ts'
 import { type ModernWriter, modernWriter, statusOf } from '../modern-reply.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { challengeHeaders } from './challenge.ts'
 import type { HttpClient } from './client-address.ts'
 import { type Acceptable, createResponder } from './responder.ts'
 import { headerReader, paramHeadersOf } from './headers.ts'
@@ -51,21 +52,27 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
         const refusal = toRefusal(downstream, ports.log)
         return responder.end(refusal.status, writer.refusalText(refusal, id), refusal.headers)
       }
+      const { principal } = post
+      const leave = principal.anonymous
+        ? undefined
+        : ports.door.holds.enter(principal, (reason) => controller.abort(reason))
       const outcome = await ports.answer(
         {
           message,
           method: message.method,
           route: post.route,
-          principal: post.principal,
+          principal,
           downstream,
           headers: paramHeadersOf(request),
           signal: controller.signal,
         },
         { send: (notification) => responder.event(notification.text) },
       )
-      if (outcome.kind === 'refusal')
-        responder.end(outcome.status, writer.refusalText(outcome, id), outcome.headers)
-      else responder.end(statusOf(outcome), writer.replyText(outcome, id))
+      leave?.()
+      if (outcome.kind === 'refusal') {
+        const headers = challengeHeaders(outcome, post, ports.door)
+        responder.end(outcome.status, writer.refusalText(outcome, id), headers)
+      } else responder.end(statusOf(outcome), writer.replyText(outcome, id))
     },
     notification(post, message) {
       checkModernNotification(message, headerReader(post.request))

@@ -6,18 +6,19 @@ import type { Route } from '../../pipeline/call.ts'
 import { eraOf } from '../../protocol/ladder.ts'
 import { type BadMessage, errorText, parseMessage } from '../../protocol/message.ts'
 import { isBatch } from '../legacy/batch.ts'
-import { ANONYMOUS, type ListenerPorts } from '../ports.ts'
+import type { ListenerPorts } from '../ports.ts'
 import { type AddressLimit, addressLimit } from './address-limit.ts'
 import { readBody } from './body.ts'
-import { watchConnections } from './connections.ts'
+import { type RefusedAt, challengeHeaders } from './challenge.ts'
 import { type ClientReader, clientReader } from './client-address.ts'
+import { watchConnections } from './connections.ts'
 import { acceptableOf, headerReader, isJson } from './headers.ts'
 import { type LegacyHttp, legacyHttp } from './legacy.ts'
 import { type ModernHttp, type Post, modernHttp } from './modern.ts'
-import { originCheck } from './origin.ts'
+import { type OriginCheck, originCheck } from './origin.ts'
 import { writeJson } from './responder.ts'
 import { type SseHttp, sseHttp } from './sse.ts'
-import { createStreamCount } from './stream-count.ts'
+import { createOpenCounts } from './owner-count.ts'
 
 /** A bound HTTP listener. */
 export interface HttpListener {
@@ -37,7 +38,15 @@ export type Readiness = () => boolean
 /** Milliseconds between two looks at how long headers take; Node's own 30 s would make the timeout three times as long. */
 const CHECK_INTERVAL = 1000
 const KEEP_ALIVE_TIMEOUT = 65_000
-const MAX_HEADER_BYTES = 32_768
+/**
+ * Milliseconds of silence before TCP asks whether the peer is there: ten times, a second apart. Shorter than the pause
+ * between two comments of an event stream, because what is unacknowledged stops the asking for a quarter of an hour.
+ */
+const TCP_KEEP_ALIVE = 10_000
+/** Headers of a request. */
+const MOST_HEADERS = 200
+/** Characters of a path with its query. */
+const LONGEST_URL = 8192
 
 /**
  * Binds the HTTP listener.
@@ -51,11 +60,18 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     ...(limits.headerTimeout === undefined ? {} : { headersTimeout: limits.headerTimeout }),
     connectionsCheckingInterval: CHECK_INTERVAL,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
-    maxHeaderSize: MAX_HEADER_BYTES,
+    maxHeaderSize: ports.settings.limits.headers,
+    // Of two Host headers Node would drop the second without a word; joined they are seen, and refused.
+    joinDuplicateHeaders: true,
     // Bodies have their own timeout; an answer may take as long as its backend may.
     requestTimeout: 0,
     noDelay: true,
+    // A peer that is gone without a word does not acknowledge this: its connection ends, and what it held with it.
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE,
   })
+  // Beyond it, Node refuses by itself or, before version 26, drops headers in silence: ours has to come first.
+  server.maxHeadersCount = 2 * MOST_HEADERS
   const connections = watchConnections(server, limits, ports.clock)
   server.on('request', (request, response) => {
     if (connections.isSurplus(request.socket)) front.serveSurplus(request, response)
@@ -98,7 +114,7 @@ class Front {
   draining = false
   readonly #ports: ListenerPorts
   readonly #isReady: Readiness
-  readonly #checkOrigin: ReturnType<typeof originCheck>
+  readonly #checkOrigin: OriginCheck
   readonly #clientOf: ClientReader
   /** Undefined where it is off. */
   readonly #addressLimit: AddressLimit | undefined
@@ -116,9 +132,9 @@ class Front {
     this.#addressLimit = requestsPerAddress && addressLimit(requestsPerAddress, ports.clock)
     this.#routes = routesOf(ports.backends)
     this.#modern = modernHttp(ports)
-    const listeners = createStreamCount(ports.settings.limits.streams)
-    this.#legacy = legacyHttp(ports, listeners)
-    this.#sse = sseHttp(ports, listeners)
+    const counts = createOpenCounts(ports.settings.limits)
+    this.#legacy = legacyHttp(ports, counts)
+    this.#sse = sseHttp(ports, counts)
   }
 
   get sessions(): number {
@@ -140,7 +156,7 @@ class Front {
     try {
       if (!this.#isProbe(request, response)) this.#handle(request, response)
     } catch (error) {
-      this.#refuse(response, error, undefined)
+      this.#refuse({ request, response }, error)
     }
   }
 
@@ -151,16 +167,16 @@ class Front {
       if (this.#isProbe(request, response)) return
       throw new GatewayError('TOO_MANY', 'Too many connections are open', { retryAfterMs: 1000 })
     } catch (error) {
-      this.#refuse(response, error, undefined)
+      this.#refuse({ request, response }, error)
     }
   }
 
-  /** Whether the gateway was asked how it is, and has said so: however busy it is. */
+  /** Whether that was all: the gateway was asked how it is, or a browser what it may send. However busy it is. */
   #isProbe(request: IncomingMessage, response: ServerResponse): boolean {
-    const { headers } = request
     if (this.draining) response.setHeader('connection', 'close')
-    this.#checkOrigin(headers.origin, headers.host)
+    checkSize(request)
     const path = pathOf(request)
+    if (this.#checkOrigin(request, response, path)) return true
     if (path === '/healthz') plain(response, 200, 'ok')
     else if (path !== '/readyz') return false
     else if (this.#isReady()) plain(response, 200, 'ready')
@@ -169,45 +185,68 @@ class Front {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const { headers } = request
     const path = pathOf(request)
     const client = this.#clientOf(request)
     this.#addressLimit?.(client.address)
-    const accept = acceptableOf(headers.accept)
-    const exchange = { request, response, principal: ANONYMOUS, client, accept }
-    if (this.#isSse(path, exchange)) return
-    const post: Post = { ...exchange, route: this.#routes.get(path) ?? unknownRoute(path) }
+    if (path.startsWith('/.well-known/')) return this.#metadata(request, response, path)
+    const { face, route } = this.#placeOf(path, request)
+    const at = { request, response, route, client }
+    const principal = this.#ports.door.authenticate(request, route)
+    if (!(principal instanceof Promise)) return this.#enter(face, { ...at, principal })
+    principal
+      .then((someone) => this.#enter(face, { ...at, principal: someone }))
+      .catch((error: unknown) => this.#refuse(at, error))
+  }
+
+  #metadata(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const document = this.#ports.door.metadata(request, path)
+    if (document === undefined) throw unknownPath()
+    if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
+    const headers = { 'cache-control': 'max-age=300', vary: 'Host, Origin' }
+    writeJson(response, document, { status: 200, headers })
+  }
+
+  /** What serves a path, and as which resource: known before anybody is asked who they are. */
+  #placeOf(path: string, request: IncomingMessage): { readonly face: Face; readonly route: Route } {
+    const stream = this.#sse.routeOf(path)
+    if (stream !== undefined) return { face: 'stream', route: stream }
+    const session = this.#sse.messageRouteOf(path, request.url ?? path)
+    if (session !== undefined) return { face: 'messages', route: session }
+    return { face: 'mcp', route: this.#routes.get(path) ?? unknownRoute(path) }
+  }
+
+  /** Serves whom the door let in. */
+  #enter(face: Face, exchange: Admitted): void {
+    const { request, response } = exchange
+    // Whoever had to wait at the door may have left.
+    if (response.destroyed) return
+    const post: Post = { ...exchange, accept: acceptableOf(request.headers.accept) }
+    if (face === 'stream') {
+      if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
+      this.#ports.overload?.admit()
+      return this.#sse.open(post)
+    }
+    if (face === 'messages') return this.#message(post)
     if (request.method === 'POST') {
       this.#checkPost(post)
-      if (beginsWork(headers)) this.#ports.overload?.admit()
-      this.#post(post).catch((error: unknown) => this.#refuse(response, error, undefined))
+      if (beginsWork(request.headers)) this.#ports.overload?.admit()
+      this.#post(post).catch((error: unknown) => this.#refuse(post, error))
       return
     }
-    if (headers['mcp-session-id'] !== undefined) {
+    if (request.headers['mcp-session-id'] !== undefined) {
       if (request.method === 'GET') return this.#legacy.get(post)
       if (request.method === 'DELETE') return this.#legacy.delete(post)
     }
     throw methodNotAllowed(request, 'POST, DELETE')
   }
 
-  /** Whether the exchange was one of the transport of 2024-11-05, and has been taken care of. */
-  #isSse(path: string, exchange: Omit<Post, 'route'>): boolean {
-    const { request, response } = exchange
-    const route = this.#sse.routeOf(path)
-    if (route !== undefined) {
-      if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
-      this.#ports.overload?.admit()
-      this.#sse.open({ ...exchange, route })
-      return true
-    }
-    if (!this.#sse.takesMessages(path)) return false
+  #message(post: Post): void {
+    const { request } = post
     if (request.method !== 'POST') throw methodNotAllowed(request, 'POST')
     if (!isJson(request.headers['content-type'])) throw notJson()
-    const post: Post = { ...exchange, route: { kind: 'aggregate' } }
     readBody(request, this.#ports.settings.limits, this.#ports.clock)
       .then((text) => this.#sse.message(post, text))
-      .catch((error: unknown) => this.#refuse(response, error, undefined))
-    return true
+      .catch((error: unknown) => this.#refuse(post, error))
   }
 
   #checkPost(post: Post): void {
@@ -227,28 +266,43 @@ class Front {
     if (isBatch(text) && request.headers['mcp-session-id'] !== undefined)
       return this.#legacy.batch(post, text)
     const message = parseMessage(text, { maxDepth: limits.depth })
-    if (message.kind === 'bad') return this.#refuse(post.response, badMessage(message), message.id)
+    if (message.kind === 'bad') return this.#refuse(post, badMessage(message), message.id)
     if (eraOf(message, headerReader(request)('mcp-protocol-version')) === 'legacy') {
       const id = message.kind === 'request' ? text.slice(message.id.start, message.id.end) : undefined
       try {
         if (id !== undefined && !beginsWork(request.headers)) this.#ports.overload?.admit()
         return await this.#legacy.message(post, message)
       } catch (error) {
-        return this.#refuse(post.response, error, id)
+        return this.#refuse(post, error, id)
       }
     }
     if (message.kind === 'request') return this.#modern.request(post, message)
     if (message.kind === 'notification') this.#modern.notification(post, message)
   }
 
-  #refuse(response: ServerResponse, error: unknown, id: string | undefined): void {
+  #refuse(at: RefusedAt & { readonly response: ServerResponse }, error: unknown, id?: string): void {
+    const { response } = at
     const refusal = toRefusal(error, this.#ports.log)
     if (response.headersSent || response.destroyed) return void response.destroy()
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')
-    const text = errorText(id, refusal.error)
-    writeJson(response, text, refusal)
+    const headers = challengeHeaders(refusal, at, this.#ports.door)
+    writeJson(response, errorText(id, refusal.error), { status: refusal.status, headers })
   }
+}
+
+/** What serves a path: MCP over Streamable HTTP, or a stream of 2024-11-05, or messages to one. */
+type Face = 'mcp' | 'stream' | 'messages'
+
+/** An exchange whose sender is known. */
+type Admitted = Omit<Post, 'accept'>
+
+/** The bytes of the head are limited by the parser of Node, which answers 431 by itself. */
+function checkSize({ url = '/', rawHeaders }: IncomingMessage): void {
+  if (url.length > LONGEST_URL)
+    throw new GatewayError('URL_TOO_LONG', `The URL is longer than ${LONGEST_URL} characters`)
+  if (rawHeaders.length > 2 * MOST_HEADERS)
+    throw new GatewayError('TOO_MANY_HEADERS', `The request has more than ${MOST_HEADERS} headers`)
 }
 
 function pathOf(request: IncomingMessage): string {
@@ -267,7 +321,11 @@ function routesOf(backends: readonly string[]): ReadonlyMap<string, Route> {
 function unknownRoute(path: string): Route {
   const backend = /^\/mcp\/([^/]+)$/.exec(path)?.[1]
   if (backend !== undefined) return { kind: 'backend', backend }
-  throw new GatewayError('UNKNOWN_PATH', 'Nothing is served at this path: use /mcp or /mcp/<backend>')
+  throw unknownPath()
+}
+
+function unknownPath(): GatewayError {
+  return new GatewayError('UNKNOWN_PATH', 'Nothing is served at this path: use /mcp or /mcp/<backend>')
 }
 
 function methodNotAllowed(request: IncomingMessage, allow: string): GatewayError {

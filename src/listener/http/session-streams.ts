@@ -41,6 +41,8 @@ export interface StreamPorts {
   readonly clock: Clock
   /** Events that may wait for a client that does not read, and that are kept for one that comes back. */
   readonly queue: number
+  /** Milliseconds that a connection lasts which a client opened by GET. */
+  readonly age: number
 }
 
 /** Characters of events that one session keeps for a client that comes back. */
@@ -190,10 +192,12 @@ class Streams implements SessionStreams {
   }
 
   #attach(stream: Stream, response: ServerResponse): void {
-    const { clock, queue } = this.#ports
+    const { clock, queue, age } = this.#ports
     const writer = openEvents(response, {
       clock,
       queue,
+      // Nothing else ends one whose client vanished, and a client that is there comes back.
+      ...(stream.standalone ? { age } : {}),
       // A legacy client that does not read loses its connection, never its call.
       onOverflow: () => response.destroy(),
       onClose: () => {

@@ -79,7 +79,7 @@ function setUp(first: LockState, over: Partial<IntegrityPolicy> = {}) {
 const loaded = (...entries: readonly Entry[]): LockState => ({ kind: 'loaded', lock: lockOf(...entries) })
 const held = (integrity: Integrity, one: Entry): string | undefined => integrity.quarantineOf(one)?.reason
 const said = (events: readonly AuditEvent[]): readonly string[] =>
-  events.map((event) => ('name' in event ? `${event.event} ${event.name} ${event.action}` : event.event))
+  events.map((event) => ('action' in event ? `${event.event} ${event.name} ${event.action}` : event.event))
 
 describe('definitions', () => {
   test('are not held against anything without a lock file, and cost nothing', () => {

@@ -39,6 +39,8 @@ export function connectRedis({ url, timeout }: RedisOptions): RedisClient {
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     enableReadyCheck: true,
+    // After a failover the same name may lead to another server.
+    reconnectOnError: ({ message }) => message.startsWith('READONLY'),
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 10), LONGEST_PAUSE),
   })
   let failure: Error | undefined
