@@ -125,7 +125,10 @@ describe('limits are keyed', () => {
   })
 
   test('by backend and tool, and only the calls that match count, by their weight', async (t) => {
-    const clock = createFakeClock()
+    let days = 0
+    const still = createFakeClock()
+    // A day of every timer would take long.
+    const clock = { ...still, wallTime: () => still.wallTime() + days * 24 * 3_600_000 }
     const [a, b] = [await modernServer(t), await modernServer(t)]
     const limits = [
       { name: 'tools', key: ['backend', 'tool'], rate: '2/1m' },
@@ -145,7 +148,7 @@ describe('limits are keyed', () => {
     assert.equal(await call('b_echo'), 'ok')
     assert.deepEqual(await call('b_echo'), ['QUOTA_EXCEEDED', 'dear'])
     // What was refused has cost nothing, of either limit: at midnight both calls are there again.
-    await clock.advance(24 * 3_600_000)
+    days = 1
     assert.equal(await call('b_echo'), 'ok')
     assert.equal(await call('b_fail'), 'ok')
   })

@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Entry } from './entry.ts'
 import { unknownName } from './unknown.ts'
+import { ownView } from './view.ts'
+
+const entryOf = (key: string): Entry => ({
+  backend: 'a',
+  kind: 'tools',
+  key,
+  text: '{}',
+  paramHeaders: [],
+  refersTo: [],
+})
 
 const messageFor = (name: string, known: readonly string[]): string =>
   unknownName(
     { kind: 'tools', name, scope: { kind: 'aggregate' }, rights: undefined },
-    { kind: 'unknown', known, away: [] },
+    { view: ownView(known.map(entryOf)), away: [] },
   ).message
 
 test('a wrong name is compared with so many names only, and so many are suggested', () => {
