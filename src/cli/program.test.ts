@@ -61,9 +61,9 @@ Clients connect to: http://127.0.0.1:8080/mcp
 Who may call:       anybody
 Admin listener:     http://127.0.0.1:9901
 Tool names:         <backend>_<tool>
-Definitions:        not pinned (toolgate pin writes tools.lock)
 Limits:             default
 Counted:            in memory
+Definitions:        not pinned (toolgate pin writes tools.lock)
 
 BACKEND  TRANSPORT  ERA   TIMEOUT  WHERE
 github   http       auto  30s      https://example.com/mcp?key=… (headers:
