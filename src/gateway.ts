@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
+import { type BackendReport, reportOf } from './admin/backend-report.ts'
 import { type Entrance, openEntrance } from './auth/entrance.ts'
 import type { Fetch } from './auth/outbound.ts'
 import { type Policy, createPolicy } from './auth/policy/policy.ts'
@@ -22,7 +23,7 @@ import { type LimitCounts, type LimitReport, countLimits } from './filters/limit
 import { quarantine } from './filters/quarantine.ts'
 import { type Meter, observe } from './filters/observe.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
-import { type LaneReport, type LaneStates, createLaneStates, lanes } from './filters/lanes.ts'
+import { type LaneStates, createLaneStates, lanes } from './filters/lanes.ts'
 import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
@@ -36,11 +37,9 @@ import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
 import { type Catalog, createCatalog } from './routing/catalog.ts'
 import { expose } from './routing/expose.ts'
-import { type ListedDefinition, definitionsOf } from './routing/integrity/definitions.ts'
-import { type Integrity, createIntegrity } from './routing/integrity/integrity.ts'
-import { openLockFile } from './routing/integrity/lock-file.ts'
-import { policiesOf } from './routing/integrity/policies.ts'
-import type { IntegrityReport, LockReport } from './routing/integrity/report.ts'
+import { type Definitions, definitionsIn } from './routing/integrity/definitions.ts'
+import type { Integrity } from './routing/integrity/integrity.ts'
+import { openIntegrity } from './routing/integrity/open.ts'
 import { merge } from './routing/merge.ts'
 import { route } from './routing/route.ts'
 import { createSearch } from './routing/search.ts'
@@ -74,16 +73,6 @@ export interface GatewayPorts {
   readonly load?: LoadGauge
 }
 
-/** A backend as the operator sees it. */
-export interface BackendReport extends BackendStatus, Partial<LaneReport> {
-  /** Tools that are known of it; undefined while none were listed. */
-  readonly tools: number | undefined
-  /** Tools that no rule lets anybody call, as far as they are known. */
-  readonly uncallable: readonly string[]
-  /** How its definitions stand to what was approved. */
-  readonly integrity: IntegrityReport
-}
-
 /** A running gateway. */
 export interface Gateway {
   readonly serverInfo: Implementation
@@ -100,13 +89,7 @@ export interface Gateway {
   /** Serves one client on a pair of streams. */
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
-  /** How the file with the approved definitions is. */
-  lockReport(): LockReport
-  /**
-   * What `toolgate pin` approves: every tool and prompt of each backend as it is defined there; undefined for a backend
-   * whose lists are not known completely.
-   */
-  definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined>
+  readonly definitions: Definitions
   /** What each limit has done, in the order of the configuration. */
   limitReports(): readonly LimitReport[]
   readonly storeStatus: StoreStatus
@@ -159,13 +142,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
   const backends = createBackends(config, ports, { clock, log, sealer })
   const all = withOwnTools(config, backends, clock)
-  const integrity = createIntegrity({
-    policies: policiesOf(config, all.has(BUILTIN) ? BUILTIN : undefined),
-    names: config.gateway.names,
-    lock: openLockFile(config.integrity.lock, clock),
-    audit,
-    clock,
-  })
+  const integrity = openIntegrity(config, { clock, audit, own: all.has(BUILTIN) ? BUILTIN : undefined })
   const catalog = createCatalog([...all.values()], {
     clock,
     log,
@@ -183,6 +160,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     audit,
     backends: all,
     catalog,
+    integrity,
     entrance: openEntrance(config, {
       clock,
       log,
@@ -191,7 +169,6 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       resolve: (host) => lookup(host, { all: true }),
     }),
     policy: createPolicy(config.authorization, { clock, backends: [...backends.keys()] }),
-    integrity,
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -365,30 +342,17 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
-    const { backends, catalog, integrity, policy, lanes: states } = this.#parts
-    const configured = [...backends.values()].filter(({ name }) => name !== BUILTIN)
-    return configured.map((backend) => {
-      const known = catalog.known('tools', backend.name)
-      const entries = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries
-      const closed = policy === undefined ? [] : (entries ?? []).filter((entry) => !policy.isReachable(entry))
-      return {
-        ...backend.status(),
-        tools: entries?.length,
-        uncallable: closed.map(({ key }) => key),
-        integrity: integrity.report(backend.name),
-        ...states.report(backend.name),
-      }
-    })
+    const configured = [...this.#parts.backends.values()].filter(({ name }) => name !== BUILTIN)
+    return configured.map((backend) => reportOf(backend, this.#parts))
   }
 
-  lockReport(): LockReport {
-    return this.#parts.integrity.lockReport()
-  }
-
-  definitions(): ReadonlyMap<string, readonly ListedDefinition[] | undefined> {
-    const { backends, catalog } = this.#parts
-    const names = [...backends.keys()].filter((name) => name !== BUILTIN)
-    return new Map(names.map((backend) => [backend, definitionsOf(catalog, backend)]))
+  get definitions(): Definitions {
+    const { backends, catalog, integrity } = this.#parts
+    return definitionsIn(
+      catalog,
+      integrity,
+      [...backends.keys()].filter((name) => name !== BUILTIN),
+    )
   }
 
   order(order: BackendOrder, backend: string): boolean {
@@ -403,7 +367,7 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, entrance, integrity, fanIn, overload, store } = this.#parts
+    const { backends, catalog, integrity, entrance, fanIn, overload, store } = this.#parts
     overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.

@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { type Gateway, type GatewayPorts, type BackendReport, createGateway } from './gateway.ts'
+export { type Gateway, type GatewayPorts, createGateway } from './gateway.ts'
+export type { BackendReport } from './admin/backend-report.ts'
 export { type ConfigResult, type ConfigPorts, loadConfig, parseConfig } from './config/load.ts'
 export type * from './config/types.ts'
 export type * from './config/auth-types.ts'

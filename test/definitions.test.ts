@@ -233,6 +233,25 @@ suite('a tool that changed after it was approved', () => {
       return (await call()) === 'QUARANTINED'
     })
   })
+
+  test('is told of only to those who might call it: the others are denied as ever', async (t) => {
+    const tools = ['open', 'closed', 'known'].map((name) => ({ name, does: 'echo' }) as const)
+    const library = await modernServer(t, { label: 'library', tools })
+    const pin = readPin(JSON.stringify({ name: 'known', inputSchema: { type: 'object' } }))
+    const lock = await lockFile(t, { tools: new Map([['known', pin]]), prompts: new Map() })
+    await using house = await gateway({
+      backends: { library },
+      integrity: { lock },
+      auth: { anonymous: true },
+      more: { authorization: { rules: [{ effect: 'allow', tools: ['library/open', 'library/known'] }] } },
+    })
+    const call = async (name: string): Promise<unknown> =>
+      (await house.raw.modern('tools/call', { name, arguments: {} })).response.error?.data?.['code']
+    assert.deepEqual(members(await list(house, 'tools/list'), 'name'), [['library_known']])
+    assert.equal(await call('library_known'), undefined)
+    assert.equal(await call('library_open'), 'QUARANTINED')
+    assert.equal(await call('library_closed'), 'UNKNOWN_TOOL')
+  })
 })
 
 /** Writes what was approved of the backends `library` and `hall` into a file that goes when the test ends. */

@@ -1,11 +1,10 @@
 import { formatListen } from '../config/listen.ts'
 import { formatProblem } from '../config/problem.ts'
-import { LockError, countPins } from '../routing/integrity/lock.ts'
-import { type ReadConfig, printProblems, readConfig, shownPath } from './config-file.ts'
 import type { BackendConfig, Config, EndpointConfig, HttpBackendConfig } from '../config/types.ts'
 import { connectedDoubts } from './connect.ts'
+import { printProblems, readConfig, shownPath } from './config-file.ts'
 import type { Io } from './io.ts'
-import { readLock } from './lock.ts'
+import { type Checked, withLock } from './lock.ts'
 import type { CheckOptions } from './options.ts'
 import { commandLine, shownUrl } from './redact.ts'
 import { duration, paint, table } from './text.ts'
@@ -22,7 +21,8 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
           file: result.file,
           warnings: result.warnings,
           ...connected,
-          ...summary(io, result),
+          ...summary(io, result.config),
+          integrity: integrityOf(io, result),
         }
       : { ok: false, file: result.file, problems: result.problems }
     io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
@@ -41,33 +41,8 @@ export async function checkCommand(io: Io, options: CheckOptions): Promise<numbe
   return 0
 }
 
-type Valid = ReadConfig & { readonly ok: true }
-
-/** A valid configuration with what its lock file says: a gateway would not start with one that it cannot believe. */
-interface Checked extends Valid {
-  /** Definitions that were approved; undefined where there is no lock file. */
-  readonly approved: number | undefined
-}
-
-async function withLock(
-  io: Io,
-  result: ReadConfig,
-): Promise<Checked | (ReadConfig & { readonly ok: false })> {
-  if (!result.ok) return result
-  const { lock: path } = result.config.integrity
-  try {
-    const lock = await readLock(io, path)
-    return { ...result, approved: lock === undefined ? undefined : countPins(lock) }
-  } catch (error) {
-    if (!(error instanceof LockError)) throw error
-    const problem = { file: shownPath(io, path), line: 0, column: 0, path: '', message: error.problem }
-    return { ok: false, file: result.file, problems: [problem] }
-  }
-}
-
 /** What the configuration would do, with secrets hidden. */
-function summary(io: Io, { config, approved }: Checked): object {
-  const { gateway, auth, limits, store, integrity, admin, backends } = config
+function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Config): object {
   return {
     gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
     auth:
@@ -81,7 +56,6 @@ function summary(io: Io, { config, approved }: Checked): object {
     admin: admin === undefined ? null : `http://${formatListen(admin.listen)}`,
     limits: limits.map(({ name, key, allowance }) => ({ name, key, ...allowance })),
     store: store.url === undefined ? 'memory' : 'shared',
-    integrity: { ...integrity, lock: shownPath(io, integrity.lock), approved: approved ?? null },
     backends: backends.map((backend) => ({
       name: backend.name,
       transport: backend.transport,
@@ -98,8 +72,8 @@ function summary(io: Io, { config, approved }: Checked): object {
   }
 }
 
-function description(io: Io, { config, approved }: Checked): string {
-  const { gateway, auth, limits, store, integrity, admin, backends } = config
+function description(io: Io, checked: Checked): string {
+  const { gateway, auth, limits, store, admin, backends } = checked.config
   const facts = [
     ['Name', gateway.name],
     ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
@@ -108,7 +82,7 @@ function description(io: Io, { config, approved }: Checked): string {
     ['Tool names', NAMES[gateway.names]],
     ['Limits', limits.length === 0 ? 'off' : limits.map(({ name }) => name).join(', ')],
     ['Counted', store.url === undefined ? 'in memory' : 'by the server of store.url'],
-    ['Definitions', definitions(shownPath(io, integrity.lock), approved)],
+    ['Definitions', definitions(io, checked)],
   ]
   const lines = facts.map(([label, value]) => `${`${label}:`.padEnd(20)}${value}\n`).join('')
   const heading = ['BACKEND', 'TRANSPORT', 'ERA', 'TIMEOUT', 'WHERE']
@@ -122,6 +96,17 @@ function description(io: Io, { config, approved }: Checked): string {
   return rows.length === 0 ? lines : `${lines}\n${table([heading, ...rows], io.stdout)}`
 }
 
+function integrityOf(io: Io, { config: { integrity }, approved }: Checked): object {
+  return { ...integrity, lock: shownPath(io, integrity.lock), approved: approved ?? null }
+}
+
+function definitions(io: Io, { config, approved }: Checked): string {
+  const file = shownPath(io, config.integrity.lock)
+  return approved === undefined
+    ? `not pinned (toolgate pin writes ${file})`
+    : `${approved} approved in ${file}`
+}
+
 function callers(auth: Config['auth']): string {
   if (auth === undefined) return 'anybody'
   const issuers = auth.issuers.map(({ issuer }) => issuer)
@@ -131,11 +116,6 @@ function callers(auth: Config['auth']): string {
     ...(auth.anonymous ? ['anybody'] : []),
   ]
   return ways.length === 0 ? 'nobody' : ways.join(', ')
-}
-
-function definitions(file: string, approved: number | undefined): string {
-  if (approved === undefined) return `not pinned (toolgate pin writes ${file})`
-  return `${approved} approved in ${file}`
 }
 
 const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {

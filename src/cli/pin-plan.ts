@@ -36,7 +36,7 @@ export interface PinPlan {
  */
 export function planPins(gateway: Gateway, lock: Lock, configured: readonly string[] | undefined): PinPlan {
   const reports = new Map(gateway.report().map((report) => [report.name, report]))
-  const backends = [...gateway.definitions()].map(([backend, definitions]): BackendPlan => {
+  const backends = [...gateway.definitions.listed()].map(([backend, definitions]): BackendPlan => {
     const report = reports.get(backend)
     if (definitions === undefined) {
       const condition = report?.condition

@@ -85,8 +85,6 @@ test('check --json says the same, and no secret either', async () => {
     gateway: { name: 'toolgate', url: 'http://127.0.0.1:8080/mcp', names: 'prefix' },
     auth: null,
     admin: 'http://127.0.0.1:9901',
-    limits: [{ name: 'default', key: ['principal'], kind: 'window', count: 60, per: 60_000 }],
-    store: 'memory',
     integrity: {
       lock: 'tools.lock',
       onChange: 'quarantine',
@@ -95,6 +93,8 @@ test('check --json says the same, and no secret either', async () => {
       onInvisible: 'escape',
       approved: null,
     },
+    limits: [{ name: 'default', key: ['principal'], kind: 'window', count: 60, per: 60_000 }],
+    store: 'memory',
     backends: [
       {
         name: 'github',

@@ -1,4 +1,5 @@
 import { createToken, announce } from '../admin/announcement.ts'
+import type { BackendReport } from '../admin/backend-report.ts'
 import { type AdminListener, listenAdmin } from '../admin/server.ts'
 import type { EndpointStatus, Health } from '../backend/backend.ts'
 import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
@@ -6,7 +7,7 @@ import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
 import { UnusableFileError } from '../config/private-file.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
 import type { Config } from '../config/types.ts'
-import { type BackendReport, type Gateway, type GatewayPorts, createGateway } from '../gateway.ts'
+import { type Gateway, type GatewayPorts, createGateway } from '../gateway.ts'
 import type { OverloadState } from '../listener/overload.ts'
 import { systemClock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
@@ -107,7 +108,7 @@ function statusDocument(
   return {
     gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
-    lock: lockDocument(gateway.lockReport()),
+    lock: lockDocument(gateway.definitions.lock()),
     ...(gateway.load === undefined ? {} : { load: loadDocument(gateway.load) }),
     limits: gateway.limitReports(),
     store: gateway.storeStatus,

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { BackendReport } from '../gateway.ts'
+import type { BackendReport } from '../admin/backend-report.ts'
 import { requireConfig } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
 import { createLog } from './log.ts'

@@ -272,5 +272,5 @@ function sameEntries(before: readonly Entry[], after: readonly Entry[]): boolean
 }
 
 function isSame(a: Entry, b: Entry | undefined): boolean {
-  return a === b || (a.text === b?.text && a.original === b.original)
+  return a === b || (a.text === b?.text && a.original === b.original && a.execution === b.execution)
 }

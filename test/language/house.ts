@@ -16,12 +16,12 @@ export interface HouseOptions {
   readonly backends: Readonly<Record<string, Configured>>
   /** Settings of `gateway:` in the configuration. */
   readonly gateway?: Readonly<Record<string, unknown>>
+  /** `integrity:` in the configuration. A relative lock file stands in the folder of temporary files. */
+  readonly integrity?: Readonly<Record<string, unknown>>
   /** `auth:` in the configuration; default none. */
   readonly auth?: Readonly<Record<string, unknown>>
   /** Further sections of the configuration. */
   readonly more?: Readonly<Record<string, unknown>>
-  /** `integrity:` in the configuration. A relative lock file stands in the folder of temporary files. */
-  readonly integrity?: Readonly<Record<string, unknown>>
   /** `limits:` in the configuration; default off, because most tests call more often than people do. */
   readonly limits?: unknown
   /** `store:` in the configuration. */

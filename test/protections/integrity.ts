@@ -175,4 +175,12 @@ export const integrity: readonly Protection[] = [
     test: SHADOW,
     fails: 'that speak about tools of others are found: You MUST',
   },
+  {
+    against: 'showing that a tool exists to who may not call it',
+    file: 'src/routing/route.ts',
+    find: 'if (quarantine !== undefined) return { ...target, held: quarantine.reason }',
+    replace: "if (quarantine !== undefined) throw new GatewayError('QUARANTINED', quarantine.reason)",
+    test: DEFINITIONS,
+    fails: 'is told of only to those who might call it',
+  },
 ]

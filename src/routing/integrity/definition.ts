@@ -37,7 +37,7 @@ export interface Pin {
 
 /**
  * Members that are no part of what is approved: pictures and data of applications change with every release, and
- * `execution` is not shown to clients. Members that nobody knows today count, because a model may be shown them tomorrow.
+ * `execution` only says how a tool is called as a task. Members that nobody knows today count, because a model may be shown them tomorrow.
  */
 const LEFT_OUT: ReadonlySet<string> = new Set(['icons', '_meta', 'execution'])
 
