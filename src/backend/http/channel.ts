@@ -78,13 +78,7 @@ const DELETE_TIMEOUT = 2000
 
 /** Opens the connection pool of one backend. Nothing is sent yet. */
 export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelPorts): HttpChannel {
-  const { url, dispatch, dispatchAside, headersOf, close } = wireTo(config, ports)
-  const dispatchEndless: HttpDispatch = (options, handler) =>
-    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
-  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
-    if (isEndless === true) return dispatchEndless
-    return patient === true ? dispatchAside : dispatch
-  }
+  const { url, dispatch, dispatchAside, dispatchFor, headersOf, close } = wireTo(config, ports)
   const exchanges: HttpExchangePorts = {
     ...ports,
     send(exchange, handler) {
@@ -167,6 +161,12 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
     }
   const dispatch = through(pool)
   const dispatchAside = through(side)
+  const dispatchEndless: HttpDispatch = (options, handler) =>
+    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
+  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
+    if (isEndless === true) return dispatchEndless
+    return patient === true ? dispatchAside : dispatch
+  }
   const headersOf = (base: readonly string[], extra: Readonly<Record<string, string>>): string[] => {
     const headers = [...base, ...common]
     for (const name in extra) {
@@ -178,7 +178,7 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const close = async (): Promise<void> => {
     await Promise.all([pool.destroy(), side.destroy()])
   }
-  return { url, dispatch, dispatchAside, headersOf, close }
+  return { url, dispatch, dispatchAside, dispatchFor, headersOf, close }
 }
 
 /** Milliseconds before the end that a server names for an idle connection (`Keep-Alive: timeout`) at which it is given up. */
