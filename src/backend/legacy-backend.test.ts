@@ -450,7 +450,7 @@ describe('a task of a legacy backend', () => {
       method: string,
       name: string,
       principal: Principal,
-    ): Promise<Record<string, unknown>> => {
+    ): Promise<ReturnType<typeof valueOfReply>> => {
       const meta = { 'io.modelcontextprotocol/clientCapabilities': capabilities }
       const text = JSON.stringify({
         jsonrpc: '2.0',

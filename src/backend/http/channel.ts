@@ -78,9 +78,18 @@ const DELETE_TIMEOUT = 2000
 
 /** Opens the connection pool of one backend. Nothing is sent yet. */
 export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelPorts): HttpChannel {
-  const wire = wireTo(config, ports)
-  const { url, dispatch, dispatchAside, headersOf, close } = wire
-  const exchanges = exchangePorts(wire, ports)
+  const { url, dispatch, dispatchAside, dispatchFor, headersOf, close } = wireTo(config, ports)
+  const exchanges: HttpExchangePorts = {
+    ...ports,
+    send(exchange, handler) {
+      const headers = headersOf(POST, exchange.headers)
+      dispatchFor(exchange)({ method: 'POST', headers, body: exchange.text }, handler)
+    },
+    resume(exchange, lastEventId, handler) {
+      const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
+      dispatchAside({ method: 'GET', headers }, handler)
+    },
+  }
   return {
     transport: 'http',
     exchange: (exchange) => exchangeOverHttp(exchange, exchanges),
@@ -128,30 +137,6 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
 const POST = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
 const GET = ['accept', 'text/event-stream']
 
-/** How exchanges get to the backend: made once for all of them. */
-function exchangePorts(
-  { dispatch, dispatchAside, headersOf }: ReturnType<typeof wireTo>,
-  ports: HttpChannelPorts,
-): HttpExchangePorts {
-  const dispatchEndless: HttpDispatch = (options, handler) =>
-    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
-  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
-    if (isEndless === true) return dispatchEndless
-    return patient === true ? dispatchAside : dispatch
-  }
-  return {
-    ...ports,
-    send(exchange, handler) {
-      const headers = headersOf(POST, exchange.headers)
-      dispatchFor(exchange)({ method: 'POST', headers, body: exchange.text }, handler)
-    },
-    resume(exchange, lastEventId, handler) {
-      const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
-      dispatchAside({ method: 'GET', headers }, handler)
-    },
-  }
-}
-
 /** The connections to one backend, and how requests are addressed. */
 function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const url = new URL(config.url)
@@ -176,6 +161,12 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
     }
   const dispatch = through(pool)
   const dispatchAside = through(side)
+  const dispatchEndless: HttpDispatch = (options, handler) =>
+    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
+  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
+    if (isEndless === true) return dispatchEndless
+    return patient === true ? dispatchAside : dispatch
+  }
   const headersOf = (base: readonly string[], extra: Readonly<Record<string, string>>): string[] => {
     const headers = [...base, ...common]
     for (const name in extra) {
@@ -187,7 +178,7 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const close = async (): Promise<void> => {
     await Promise.all([pool.destroy(), side.destroy()])
   }
-  return { url, dispatch, dispatchAside, headersOf, close }
+  return { url, dispatch, dispatchAside, dispatchFor, headersOf, close }
 }
 
 /** Milliseconds before the end that a server names for an idle connection (`Keep-Alive: timeout`) at which it is given up. */
