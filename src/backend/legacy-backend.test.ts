@@ -468,7 +468,7 @@ describe('a task of a legacy backend', () => {
         headers: undefined,
         signal: new AbortController().signal,
       }
-      return valueOfReply(await calls.send(request, base, collect())) as Record<string, unknown>
+      return valueOfReply(await calls.send(request, base, collect()))
     }
     return { now, clock, calls, channel, told, send }
   }

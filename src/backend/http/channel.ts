@@ -78,24 +78,9 @@ const DELETE_TIMEOUT = 2000
 
 /** Opens the connection pool of one backend. Nothing is sent yet. */
 export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelPorts): HttpChannel {
-  const { url, dispatch, dispatchAside, headersOf, close } = wireTo(config, ports)
-  const dispatchEndless: HttpDispatch = (options, handler) =>
-    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
-  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
-    if (isEndless === true) return dispatchEndless
-    return patient === true ? dispatchAside : dispatch
-  }
-  const exchanges: HttpExchangePorts = {
-    ...ports,
-    send(exchange, handler) {
-      const headers = headersOf(POST, exchange.headers)
-      dispatchFor(exchange)({ method: 'POST', headers, body: exchange.text }, handler)
-    },
-    resume(exchange, lastEventId, handler) {
-      const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
-      dispatchAside({ method: 'GET', headers }, handler)
-    },
-  }
+  const wire = wireTo(config, ports)
+  const { url, dispatch, dispatchAside, headersOf, close } = wire
+  const exchanges = exchangePorts(wire, ports)
   return {
     transport: 'http',
     exchange: (exchange) => exchangeOverHttp(exchange, exchanges),
@@ -142,6 +127,30 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
 
 const POST = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
 const GET = ['accept', 'text/event-stream']
+
+/** How exchanges get to the backend: made once for all of them. */
+function exchangePorts(
+  { dispatch, dispatchAside, headersOf }: ReturnType<typeof wireTo>,
+  ports: HttpChannelPorts,
+): HttpExchangePorts {
+  const dispatchEndless: HttpDispatch = (options, handler) =>
+    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
+  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
+    if (isEndless === true) return dispatchEndless
+    return patient === true ? dispatchAside : dispatch
+  }
+  return {
+    ...ports,
+    send(exchange, handler) {
+      const headers = headersOf(POST, exchange.headers)
+      dispatchFor(exchange)({ method: 'POST', headers, body: exchange.text }, handler)
+    },
+    resume(exchange, lastEventId, handler) {
+      const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
+      dispatchAside({ method: 'GET', headers }, handler)
+    },
+  }
+}
 
 /** The connections to one backend, and how requests are addressed. */
 function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
