@@ -40,7 +40,8 @@ export interface InvalidEntry {
 /** Longest name or URI that is listed. */
 const MAX_KEY = 2048
 
-const KEY: Readonly<Record<ListKind, string>> = {
+/** The member that identifies a definition at its backend. */
+export const KEY: Readonly<Record<ListKind, string>> = {
   tools: 'name',
   prompts: 'name',
   resources: 'uri',

@@ -2,6 +2,7 @@ import type { IntegrityPolicy } from '../../config/types.ts'
 import { type Edit, splice } from '../../protocol/edit.ts'
 import { type JsonMember, type JsonNode, scanJson, stringOf } from '../../protocol/json.ts'
 import type { ListKind } from '../../protocol/methods.ts'
+import { KEY } from '../entry.ts'
 import { codeName, hiddenIn, hiddenInName, visible } from './hidden.ts'
 
 /** What became of a definition that was looked through for hidden characters. */
@@ -29,14 +30,6 @@ const SUSPECT = /[^\t\n\r\x20-\x7e]|\\[^"\\/nrt]/
 
 /** Members with prose: what may be escaped without another meaning for a program. */
 const PROSE: ReadonlySet<string> = new Set(['title', 'description', '$comment'])
-
-/** The member that identifies a definition. At the top every other text is for people, whatever a later revision calls it. */
-const KEY: Readonly<Record<ListKind, string>> = {
-  tools: 'name',
-  prompts: 'name',
-  resources: 'uri',
-  resourceTemplates: 'uriTemplate',
-}
 
 /** Hidden characters that are made visible; a definition with more is no definition. */
 const MAX_HIDDEN = 10_000
@@ -104,6 +97,7 @@ class Walk {
     else this.#value(node)
   }
 
+  /** At the top every text but the name is for people, whatever a later revision calls it. */
   #string(key: string, node: JsonNode, level: Level): void {
     if (level === 'root' ? key !== this.#keyMember : PROSE.has(key)) this.#prose(node)
     else this.#fixed(node)
