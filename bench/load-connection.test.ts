@@ -30,7 +30,7 @@ test('parseResponse: neither length nor chunks is refused, as are malformed chun
 })
 
 test('createRequest: the id is set in place and the headers are those of the revision', () => {
-  const request = createRequest(new URL('http://127.0.0.1:8080/mcp/bench'))
+  const request = createRequest({ url: new URL('http://127.0.0.1:8080/mcp/bench') })
   request.setId(FIRST_ID + 41)
   const [head = '', body] = request.bytes.toString().split('\r\n\r\n')
   assert.equal(body, callBody(FIRST_ID + 41))

@@ -58,10 +58,24 @@ export const parseResponse = (bytes: Buffer): Response | undefined => {
   return chunked && { status, body: chunked.body, length: chunked.end }
 }
 
+/** Where calls go, and what each carries beside its own headers. */
+export interface Destination {
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
 /** The bytes of the call as an HTTP/1.1 request, and a way to set its id in place. */
-export const createRequest = (url: URL): { readonly bytes: Buffer; readonly setId: (id: number) => void } => {
+export const createRequest = ({
+  url,
+  headers: own = {},
+}: Destination): { readonly bytes: Buffer; readonly setId: (id: number) => void } => {
   const body = callBody(FIRST_ID)
-  const headers = { Host: url.host, ...CALL_HEADERS, 'Content-Length': String(Buffer.byteLength(body)) }
+  const headers = {
+    Host: url.host,
+    ...CALL_HEADERS,
+    ...own,
+    'Content-Length': String(Buffer.byteLength(body)),
+  }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const bytes = Buffer.from(`POST ${url.pathname} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
   const idAt = bytes.indexOf(`"id":${FIRST_ID}`) + '"id":'.length
@@ -83,8 +97,9 @@ export interface ConnectionEvents {
  * One keep-alive connection: the next call goes out when the reply to the last one is complete and it is its turn. It
  * is written on a raw socket because a full HTTP client costs more than the proxies that it is to saturate.
  */
-export const runConnection = (url: URL, events: ConnectionEvents): Socket => {
-  const request = createRequest(url)
+export const runConnection = (to: Destination, events: ConnectionEvents): Socket => {
+  const { url } = to
+  const request = createRequest(to)
   const socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true })
   let pending: Buffer | undefined
   let id: number | undefined

@@ -12,6 +12,8 @@ import { quantile } from './stats.ts'
 /** One window of load. */
 export interface Order {
   readonly url: string
+  /** Headers beside those of every call. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
   /** The process whose CPU time is read at both ends of the window. */
   readonly pid?: number
   /** Length of the measured window. A lead-in that is not measured comes before it. */
@@ -70,20 +72,23 @@ const startLoad = (order: Order) => {
     counted.firstError ??= problem
   }
   const open = (): void => {
-    const socket = runConnection(url, {
-      nextId: () => (running ? FIRST_ID + (calls++ % OFFERED_IDS) : undefined),
-      ...(pacer === undefined ? {} : { turn: pacer.turn }),
-      onReply: (id, response, latencyMs) => {
-        const problem = problemOf(response, id)
-        if (problem === undefined) counted.latencies.push(latencyMs)
-        else onError(problem)
+    const socket = runConnection(
+      { url, headers: order.headers },
+      {
+        nextId: () => (running ? FIRST_ID + (calls++ % OFFERED_IDS) : undefined),
+        ...(pacer === undefined ? {} : { turn: pacer.turn }),
+        onReply: (id, response, latencyMs) => {
+          const problem = problemOf(response, id)
+          if (problem === undefined) counted.latencies.push(latencyMs)
+          else onError(problem)
+        },
+        onError,
+        onClosed: () => {
+          sockets.delete(socket)
+          if (running) setTimeout(() => running && open(), RECONNECT_MS)
+        },
       },
-      onError,
-      onClosed: () => {
-        sockets.delete(socket)
-        if (running) setTimeout(() => running && open(), RECONNECT_MS)
-      },
-    })
+    )
     sockets.add(socket)
   }
   for (let opened = 0; opened < order.connections; opened += 1) open()

@@ -2,7 +2,12 @@ import { parseArgs } from 'node:util'
 
 const USAGE =
   'usage: npm run bench -- small-call [--json] [--check] [--rounds N] [--seconds S] [--connections N] [--rate N] [--only a,b]\n' +
-  '       npm run bench -- memory [--json] [--count N]'
+  '       npm run bench -- memory [--json] [--count N]\n' +
+  '       npm run bench -- limits [--json] [--rounds N] [--seconds S] [--rate N]\n' +
+  '       npm run bench -- authorize [--json] [--check] [--rounds N] [--seconds S] [--rate N]\n' +
+  '       npm run bench -- resilience [--json] [--rounds N] [--seconds S] [--connections N] [--rate N]\n' +
+  '       npm run bench -- isolation [--json] [--rounds N] [--seconds S]\n' +
+  '       npm run bench -- soak [--calls N] [--seed N]'
 
 /** What the command line asks for. */
 export interface Options {

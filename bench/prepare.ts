@@ -47,12 +47,12 @@ export const loadProxies = async (): Promise<readonly Proxy[]> => {
 }
 
 /** Polls with one call until it is answered rightly: a proxy may still be binding its port or probing the backend. */
-const waitUntilServes = async (url: string): Promise<void> => {
+const waitUntilServes = async ({ url, headers }: RunningProxy): Promise<void> => {
   const deadline = performance.now() + FIRST_REPLY_MS
   for (;;) {
     const request = {
       method: 'POST',
-      headers: CALL_HEADERS,
+      headers: { ...CALL_HEADERS, ...headers },
       body: callBody(FIRST_ID),
       signal: AbortSignal.timeout(5_000),
     }
@@ -82,8 +82,9 @@ export const prepare = async (proxy: Proxy, bench: Bench): Promise<Measured | un
     return undefined
   }
   bench.cleanup.push(started.stop)
-  await waitUntilServes(started.url)
-  const order = { url: started.url, seconds: WARM_UP_SECONDS, connections: bench.connections, strict: true }
+  await waitUntilServes(started)
+  const { url, headers } = started
+  const order = { url, headers, seconds: WARM_UP_SECONDS, connections: bench.connections, strict: true }
   const warmUp = await bench.load.run(order)
   if (warmUp.errors > 0 || warmUp.completed === 0) {
     throw new Error(

@@ -3,6 +3,8 @@ export interface RunningProxy {
   readonly kind: 'running'
   /** Where the load generator POSTs the call. */
   readonly url: string
+  /** Credentials that every call carries. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
   /** The process whose CPU time (with its threads and descendants) is measured; none where nothing stands between. */
   readonly pid: number | undefined
   readonly stop: () => Promise<void>

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { installMissing } from './system-packages.ts'
 import { runStep, totalsOf, type Command, type Step, type Totals } from './steps.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -34,6 +35,11 @@ const steps: readonly Step[] = [
   { name: 'unused', title: 'unused files, exports and dependencies', commands: [tool('knip/bin/knip.js')] },
   { name: 'unit', title: 'unit tests', commands: [tests('src/**/*.test.ts', 'bench/**/*.test.ts')] },
   { name: 'e2e', title: 'end-to-end tests', commands: [tests('test/**/*.test.ts')] },
+  {
+    name: 'protections',
+    title: 'every protection taken away once: its test must fail',
+    commands: [node('test/protections/run.ts')],
+  },
   {
     name: 'package',
     title: 'the package to publish: build, exports, types, start',
@@ -90,7 +96,10 @@ async function runAll(
   return { failed, totals }
 }
 
-const { failed, totals } = await runAll(selectSteps(process.argv.slice(2)))
+const selected = selectSteps(process.argv.slice(2))
+if (selected.some(({ name }) => name === 'unit' || name === 'e2e'))
+  installMissing((text) => console.log(text))
+const { failed, totals } = await runAll(selected)
 console.log(failed.length === 0 ? '\nall checks passed' : `\nfailed: ${failed.join(', ')}`)
 if (totals !== undefined) console.log(`${totals.passed} passed, ${totals.failed} failed`)
 if (failed.length > 0) process.exitCode = 1

@@ -49,7 +49,7 @@ test('an error is rendered with its code, its advice and the data that the speci
   const error = new GatewayError('BACKEND_UNAVAILABLE', 'Backend a is away', {
     backend: 'a',
     retryAfterMs: 1500,
-    data: { outcome: 'unknown' },
+    outcome: 'unknown',
     retryable: false,
     cause: new Error('secret'),
   })

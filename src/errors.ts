@@ -19,18 +19,29 @@ export type ErrorCode =
   | 'HOST_FORBIDDEN'
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'NOT_ACCEPTABLE'
+  | 'URL_TOO_LONG'
+  | 'TOO_MANY_HEADERS'
   | 'BODY_TOO_LARGE'
   | 'BODY_TIMEOUT'
   | 'SESSION_REQUIRED'
   | 'SESSION_NOT_FOUND'
+  | 'UNAUTHENTICATED'
+  | 'INSUFFICIENT_SCOPE'
   | 'FORBIDDEN'
+  | 'QUARANTINED'
   | 'TOO_MANY'
+  | 'OVERLOADED'
+  | 'RATE_LIMITED'
+  | 'QUOTA_EXCEEDED'
+  | 'STORE_UNAVAILABLE'
   | 'CANCELLED'
   | 'DRAINING'
   | 'BACKEND_TIMEOUT'
   | 'BACKEND_UNAVAILABLE'
   | 'BACKEND_PROTOCOL'
   | 'BACKEND_AUTH'
+  | 'ISSUER_UNAVAILABLE'
+  | 'CIRCUIT_OPEN'
   | 'SLOW_CONSUMER'
   | 'INTERNAL'
 
@@ -108,6 +119,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   ),
   UNSUPPORTED_MEDIA_TYPE: row(415, -31015, 'downstream', 'final', 'Send Content-Type: application/json.'),
   NOT_ACCEPTABLE: row(406, -31006, 'downstream', 'final', 'Accept application/json and text/event-stream.'),
+  URL_TOO_LONG: row(414, -31014, 'downstream', 'final', 'Send the parameters in the body.'),
+  TOO_MANY_HEADERS: row(431, -31031, 'downstream', 'final', 'Send fewer headers.'),
   BODY_TOO_LARGE: row(413, -31013, 'downstream', 'final', 'Send less, or raise gateway.limits.body.'),
   BODY_TIMEOUT: row(408, -31008, 'downstream', 'retryable', 'Send the whole body in time.'),
   SESSION_REQUIRED: row(
@@ -118,8 +131,39 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'Send initialize first, then its Mcp-Session-Id.',
   ),
   SESSION_NOT_FOUND: row(404, -31044, 'downstream', 'final', 'Start a new session with initialize.'),
+  UNAUTHENTICATED: row(
+    401,
+    -31401,
+    'downstream',
+    'final',
+    'Get an access token as the WWW-Authenticate header says, and send it.',
+  ),
+  INSUFFICIENT_SCOPE: row(
+    403,
+    -31403,
+    'downstream',
+    'final',
+    'Get an access token with the scopes in data.scopes.',
+  ),
   FORBIDDEN: row(403, -31403, 'downstream', 'final', 'Ask the operator for the permission.'),
+  QUARANTINED: row(
+    403,
+    -31423,
+    'downstream',
+    'final',
+    'Its definition has to be reviewed with `toolgate pin <backend>`.',
+  ),
   TOO_MANY: row(503, -31053, 'gateway', 'retryable', 'Try again in a moment.'),
+  OVERLOADED: row(503, -31053, 'gateway', 'retryable', 'Try again after retryAfterMs.'),
+  RATE_LIMITED: row(429, -31429, 'downstream', 'retryable', 'Wait for retryAfterMs, then try again.'),
+  QUOTA_EXCEEDED: row(
+    429,
+    -31429,
+    'downstream',
+    'retryable',
+    'Wait for the next period, or ask the operator.',
+  ),
+  STORE_UNAVAILABLE: row(503, -31055, 'gateway', 'retryable', 'Try again in a moment.'),
   CANCELLED: row(499, -31099, 'downstream', 'final', 'The caller cancelled this call.'),
   DRAINING: row(503, -31053, 'gateway', 'retryable', 'The gateway is shutting down; connect again.'),
   BACKEND_TIMEOUT: row(
@@ -150,9 +194,26 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'final',
     'The operator has to give the gateway credentials for it.',
   ),
+  CIRCUIT_OPEN: row(
+    503,
+    -31553,
+    'upstream',
+    'retryable',
+    'Try again after retryAfterMs; see `toolgate status` for the state of the backend.',
+  ),
+  ISSUER_UNAVAILABLE: row(
+    503,
+    -31503,
+    'upstream',
+    'retryable',
+    'Try again later; the operator sees in the log which issuer cannot be reached.',
+  ),
   SLOW_CONSUMER: row(503, -31054, 'downstream', 'final', 'Read the response stream faster.'),
   INTERNAL: row(500, -32603, 'gateway', 'final', 'This is a bug in the gateway; please report it.'),
 }
+
+/** What became of a call that failed: surely nothing, or nobody knows. */
+export type CallOutcome = 'not-executed' | 'unknown'
 
 /** What is known about a gateway error beyond its code and message. */
 export interface ErrorDetails {
@@ -162,8 +223,15 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number
   /** Overrides the table where this occurrence is known to be (un)safe to repeat. */
   readonly retryable?: boolean
+  /** Whether the backend can have carried the call out. */
+  readonly outcome?: CallOutcome
   /** Members that the specification prescribes for `error.data` of this code. */
   readonly data?: Readonly<Record<string, unknown>>
+  /**
+   * Every scope that the operation needs, for `UNAUTHENTICATED` and `INSUFFICIENT_SCOPE`: stands in `error.data.scopes`
+   * and in the challenge of the HTTP listener (RFC 6750 §3).
+   */
+  readonly scopes?: readonly string[]
   /** Extra HTTP headers of the refusal, such as `Allow`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
@@ -196,23 +264,37 @@ export class GatewayError extends Error {
     return ERRORS[this.code].rpcCode
   }
 
+  /** Whether the same call may succeed later without being changed. */
+  get isRetryable(): boolean {
+    return this.details.retryable ?? ERRORS[this.code].retryable
+  }
+
+  /** The same error with another outcome; what surely was not carried out may be repeated if its backend may recover. */
+  withOutcome(outcome: CallOutcome): GatewayError {
+    const mends = this.code === 'BACKEND_UNAVAILABLE' || this.code === 'BACKEND_TIMEOUT'
+    const retryable = mends ? outcome === 'not-executed' : this.isRetryable
+    return new GatewayError(this.code, this.message, { ...this.details, outcome, retryable })
+  }
+
   /** The `error` member of the JSON-RPC response that reports this error. */
   toRpcError(): {
     readonly code: number
     readonly message: string
     readonly data: Readonly<Record<string, unknown>>
   } {
-    const { backend, retryAfterMs, data } = this.details
+    const { backend, retryAfterMs, scopes, data, outcome } = this.details
     return {
       code: this.rpcCode,
       message: this.message,
       data: {
         ...data,
         code: this.code,
-        retryable: this.details.retryable ?? ERRORS[this.code].retryable,
+        retryable: this.isRetryable,
         hint: ERRORS[this.code].hint,
         ...(backend === undefined ? {} : { backend }),
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        ...(scopes === undefined ? {} : { scopes }),
+        ...(outcome === undefined ? {} : { outcome }),
       },
     }
   }

@@ -1,30 +1,41 @@
+import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
+import { type BackendReport, reportOf } from './admin/backend-report.ts'
+import { type Entrance, openEntrance } from './auth/entrance.ts'
+import type { Fetch } from './auth/outbound.ts'
+import { createPolicy } from './auth/policy/policy.ts'
+import type { BackendOrder } from './admin/server.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
+import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
+import { healthTool } from './backend/builtin/health.ts'
 import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
 import { createQuota } from './backend/quota.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
+import { type CallPathParts, callPath } from './call-path.ts'
 import type { Config } from './config/types.ts'
-import { authorize } from './filters/authorize.ts'
-import { dispatch } from './filters/dispatch.ts'
-import { forward } from './filters/forward.ts'
-import { type Meter, observe } from './filters/observe.ts'
-import { type Answerer, rescue } from './filters/rescue.ts'
-import { timeout } from './filters/timeout.ts'
+import { type LimitReport, countLimits } from './filters/limits/report.ts'
+import type { Meter } from './filters/observe.ts'
+import type { Answerer } from './filters/rescue.ts'
+import { createLaneStates } from './filters/lanes.ts'
+import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
 import { type StdioListener, listenStdio } from './listener/stdio.ts'
+import { type Audit, auditToLog } from './pipeline/audit.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
+import { type LoadGauge, systemLoad } from './pipeline/load.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
-import { type Catalog, createCatalog } from './routing/catalog.ts'
-import { expose } from './routing/expose.ts'
-import { merge } from './routing/merge.ts'
-import { route } from './routing/route.ts'
-import { createSearch } from './routing/search.ts'
-import { type TaskIds, createTaskIds } from './routing/tasks.ts'
-import { type FanIn, createFanIn } from './routing/subscriptions.ts'
-import { type Sealer, createSealer, randomKey } from './seal/seal.ts'
+import { createCatalog } from './routing/catalog.ts'
+import { type Definitions, definitionsIn } from './routing/integrity/definitions.ts'
+import type { Integrity } from './routing/integrity/integrity.ts'
+import { openIntegrity } from './routing/integrity/open.ts'
+import { createTaskIds } from './routing/tasks.ts'
+import { createFanIn } from './routing/subscriptions.ts'
+import { sealingKeys } from './seal/key-file.ts'
+import { createSealer } from './seal/seal.ts'
+import { type StoreStatus, openStore } from './store/store.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -38,14 +49,16 @@ export interface GatewayPorts {
   readonly clock?: Clock
   /** Default: nothing is logged. */
   readonly log?: Log
-  /** A number in [0, 1). Default `Math.random`; used for jitter only. */
+  /** Folder for what outlives the gateway, such as API keys; undefined means that nothing does. */
+  readonly stateDir?: string
+  /** How issuers of tokens are reached. Default: the `fetch` of the runtime. */
+  readonly fetch?: Fetch
+  /** Where security decisions go. Default: the log. */
+  readonly audit?: Audit
+  /** A number in [0, 1). Default `Math.random`; used for jitter and balancing only. */
   readonly random?: () => number
-}
-
-/** A backend as the operator sees it. */
-export interface BackendReport extends BackendStatus {
-  /** Tools that are known of it; undefined while none were listed. */
-  readonly tools: number | undefined
+  /** Default: measures the process. */
+  readonly load?: LoadGauge
 }
 
 /** A running gateway. */
@@ -64,7 +77,15 @@ export interface Gateway {
   /** Serves one client on a pair of streams. */
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
+  readonly definitions: Definitions
+  /** What each limit has done, in the order of the configuration. */
+  limitReports(): readonly LimitReport[]
+  readonly storeStatus: StoreStatus
+  /** Isolates a backend, so that no new call reaches it, or restores it. False where there is no such backend. */
+  order(order: BackendOrder, backend: string): boolean
   readonly meter: Readonly<Meter>
+  /** How busy the process is, and what is done about it; undefined where nobody watches. */
+  readonly load: OverloadState | undefined
   /** Stops accepting, lets calls in flight finish for the configured time, then ends everything. */
   close(): Promise<void>
 }
@@ -73,72 +94,72 @@ export interface Gateway {
 const OTHER_KINDS = ['prompts', 'resources', 'resourceTemplates'] as const
 
 /** Everything that is built once per configuration. */
-interface Parts {
-  readonly config: Config
-  readonly clock: Clock
-  readonly log: Log
-  readonly backends: ReadonlyMap<string, Backend>
-  readonly catalog: Catalog
-  readonly meter: Meter
-  readonly sealer: Sealer
-  readonly taskIds: TaskIds
-  readonly fanIn: FanIn
+interface Parts extends CallPathParts {
+  readonly integrity: Integrity
+  readonly entrance: Entrance
+  readonly overload: Overload | undefined
 }
 
-/** Builds a gateway. Nothing is connected or bound before `ready` and `listen`. */
+/**
+ * Builds a gateway. Nothing is connected or bound before `ready` and `listen`.
+ *
+ * @throws LockError if the file with the approved definitions (`integrity.lock`) is there and cannot be believed
+ */
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const clock = ports.clock ?? systemClock
   const log = ports.log ?? silentLog
+  const audit = ports.audit ?? auditToLog(log)
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
-  const sealer = createSealer(randomKey())
+  const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
   const backends = createBackends(config, ports, { clock, log, sealer })
-  const catalog = createCatalog([...backends.values()], {
+  const all = withOwnTools(config, backends, clock)
+  const integrity = openIntegrity(config, { clock, audit, own: all.has(BUILTIN) ? BUILTIN : undefined })
+  const catalog = createCatalog([...all.values()], {
     clock,
     log,
     names: config.gateway.names,
     listDeadline: config.gateway.listDeadline,
     staleFor: config.gateway.staleFor,
     fetchTimeout: timeouts(config),
+    integrity,
   })
   const taskIds = createTaskIds(sealer)
   const parts: Parts = {
     config,
     clock,
     log,
-    backends,
+    audit,
+    backends: all,
     catalog,
+    integrity,
+    entrance: openEntrance(config, {
+      clock,
+      log,
+      stateDir: ports.stateDir,
+      fetch: ports.fetch ?? globalThis.fetch,
+      resolve: (host) => lookup(host, { all: true }),
+    }),
+    policy: createPolicy(config.authorization, { clock, backends: [...backends.keys()] }),
     sealer,
     taskIds,
     fanIn: createFanIn({
       catalog,
-      backends,
+      backends: all,
       taskIds,
       clock,
       listDeadline: config.gateway.listDeadline,
       streams: config.gateway.limits.streams,
       queue: config.gateway.limits.queue,
+      age: config.gateway.limits.streamAge,
     }),
+    store: openStore(config.store, { clock, log, random: ports.random ?? Math.random }),
+    limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
+    overload: watchLoad(config, ports, { clock, log }),
+    lanes: createLaneStates(config.backends, { clock, log }),
+    random: ports.random ?? Math.random,
   }
   return new RunningGateway(parts, serverInfo)
-}
-
-/** The life of every call, outermost first. */
-function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, backends, catalog, meter, sealer, taskIds, fanIn } = parts
-  const { pageSize, listDeadline, limits } = config.gateway
-  // One backend: bounded in time, then sent; URIs and task ids come back as clients know them.
-  const exposing = { catalog, taskIds }
-  const one = expose(exposing)(timeout(timeouts(config), clock)(forward(backends, catalog)))
-  // Several backends: asked together, merged, with their own deadline.
-  const search = createSearch({ ...exposing, backends, clock, askTimeout: listDeadline })
-  const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
-  const routed = route({ ...exposing, backends })(
-    // Nothing passes without a permit, and only this mints one.
-    authorize()(dispatch({ one, many, listen: fanIn.listen })),
-  )
-  // The one place where errors become answers, seen from outside like every other answer.
-  return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
 }
 
 function timeouts(config: Config): (backend: string) => number {
@@ -156,11 +177,34 @@ function createBackends(
     random: ports.random ?? Math.random,
     clientInfo: { name: config.gateway.name, version: ports.version },
     limits: config.gateway.limits,
-    parking: createQuota(config.gateway.limits.parked),
+    parking: createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal),
     host: ports.host,
     children: ports.children,
   }
   return new Map(config.backends.map((backend) => [backend.name, createBackend(backend, backendPorts)]))
+}
+
+function watchLoad(
+  config: Config,
+  ports: GatewayPorts,
+  shared: { readonly clock: Clock; readonly log: Log },
+): Overload | undefined {
+  const { overload } = config.gateway
+  if (overload === undefined) return undefined
+  const random = ports.random ?? Math.random
+  return createOverload(overload, { ...shared, random, gauge: ports.load ?? systemLoad() })
+}
+
+/** The gateway's own tools are those of one more backend, the last in every list. */
+function withOwnTools(
+  config: Config,
+  backends: ReadonlyMap<string, Backend>,
+  clock: Clock,
+): ReadonlyMap<string, Backend> {
+  const statuses = (): readonly BackendStatus[] => [...backends.values()].map((backend) => backend.status())
+  const tools = config.gateway.tools?.health === true ? [healthTool(statuses)] : []
+  if (tools.length === 0) return backends
+  return new Map([...backends, [BUILTIN, createBuiltinBackend(tools, { clock })]])
 }
 
 class RunningGateway implements Gateway {
@@ -175,24 +219,36 @@ class RunningGateway implements Gateway {
   constructor(parts: Parts, serverInfo: Implementation) {
     this.#parts = parts
     this.serverInfo = serverInfo
-    this.#answer = pipeline(parts)
+    this.#answer = callPath(parts)
   }
 
   get isReady(): boolean {
     return this.#isReady
   }
 
+  get storeStatus(): StoreStatus {
+    return this.#parts.store.status
+  }
+
+  limitReports(): readonly LimitReport[] {
+    return this.#parts.limitCounts.reports()
+  }
+
   get meter(): Readonly<Meter> {
     return this.#parts.meter
   }
 
+  get load(): OverloadState | undefined {
+    return this.#parts.overload?.state
+  }
+
   async ready(ms: number): Promise<void> {
-    const { backends, clock } = this.#parts
+    const { backends, clock, store } = this.#parts
     const deadline = Promise.withResolvers<void>()
     const cancel = clock.after(ms, deadline.resolve)
     // Not only the tools: which URIs collide has to be known before the first result that mentions one.
     const all = Promise.all([...backends.keys()].map((name) => this.#fetchLists(name)))
-    await Promise.race([all, deadline.promise])
+    await Promise.race([Promise.all([all, store.ready()]), deadline.promise])
     cancel()
     this.#isReady = true
   }
@@ -214,12 +270,23 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
-    const { backends, catalog } = this.#parts
-    return [...backends.values()].map((backend) => {
-      const known = catalog.known('tools', backend.name)
-      const tools = known === undefined || known.kind === 'omitted' ? undefined : known.listing.entries.length
-      return { ...backend.status(), tools }
-    })
+    const configured = [...this.#parts.backends.values()].filter(({ name }) => name !== BUILTIN)
+    return configured.map((backend) => reportOf(backend, this.#parts))
+  }
+
+  get definitions(): Definitions {
+    const { backends, catalog, integrity } = this.#parts
+    return definitionsIn(
+      catalog,
+      integrity,
+      [...backends.keys()].filter((name) => name !== BUILTIN),
+    )
+  }
+
+  order(order: BackendOrder, backend: string): boolean {
+    const circuits = this.#parts.lanes.get(backend)?.circuits
+    circuits?.[order]()
+    return circuits !== undefined
   }
 
   close(): Promise<void> {
@@ -228,15 +295,18 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, fanIn } = this.#parts
+    const { backends, catalog, integrity, entrance, fanIn, overload, store } = this.#parts
+    overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
     fanIn.drain()
     this.#stdio?.drain()
     await this.#drained()
     catalog.close()
-    await Promise.all([this.#http?.close(), this.#stdio?.close()])
+    integrity.close()
+    await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
+    await store.close()
   }
 
   /** Waits for the calls in flight, as long as the configuration grants. */
@@ -251,9 +321,11 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends } = this.#parts
+    const { clock, log, config, backends, entrance, overload } = this.#parts
     return {
+      overload,
       answer: this.#answer,
+      door: entrance.door,
       clock,
       log,
       settings: config.gateway,

@@ -1,6 +1,6 @@
 /** The process edge: arguments, environment, signals, streams and exit codes. The only file that touches `process`. */
 import { readFileSync } from 'node:fs'
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname } from 'node:path'
 import type { Io, Output } from './cli/io.ts'
@@ -89,6 +89,11 @@ function createIo(version: string): Io {
       write: async (path, text, { overwrite }) => {
         await mkdir(dirname(path), { recursive: true })
         await writeFile(path, text, { mode: 0o600, flag: overwrite ? 'w' : 'wx' })
+      },
+      replace: async (path, text) => {
+        const next = `${path}.${process.pid}.tmp`
+        await writeFile(next, text)
+        await rename(next, path)
       },
       list: async (path) => readdir(path),
     },

@@ -6,6 +6,7 @@ import { timeout } from '../src/filters/timeout.ts'
 import type { Call, Notifications, Permitted, Routed } from '../src/pipeline/call.ts'
 import type { Clock } from '../src/pipeline/clock.ts'
 import type { Filter, Handler, Stage } from '../src/pipeline/handler.ts'
+import type { AuthorizePorts } from '../src/filters/authorize.ts'
 import { Permit } from '../src/pipeline/permit.ts'
 import type { OneTarget } from '../src/pipeline/target.ts'
 import type { Catalog } from '../src/routing/catalog.ts'
@@ -25,6 +26,8 @@ declare const tap: Filter
 const innermost: Handler<Permitted> = forward(new Map(), catalog)
 const routing: Stage<Call, Routed> = route({ catalog, backends: new Map(), taskIds })
 const authorizing: Stage<Routed, Permitted> = authorize()
+declare const rules: AuthorizePorts
+const judging: Stage<Routed, Permitted> = authorize(rules)
 const bounded = timeout(() => 1, clock)
 
 // The one order that there is.
@@ -33,11 +36,16 @@ export const answerer: unknown = rescue(pipeline, () => undefined)
 // A filter that needs to know nothing may stand anywhere, and leaves what is known as it is.
 export const anywhere: Handler = tap(routing(tap(authorizing(tap(innermost)))))
 
+export const judged: Handler = routing(judging(bounded(innermost)))
+
 // @ts-expect-error nothing is forwarded without authorisation
 export const withoutAuthorization: Handler = routing(innermost)
 
 // @ts-expect-error nothing is authorised before it is known what for
 export const withoutRoute: Handler = authorizing(innermost)
+
+// @ts-expect-error with rules neither
+export const judgedWithoutRoute: Handler = judging(innermost)
 
 // @ts-expect-error nor routed after it was authorised
 export const wrongOrder: Handler = authorizing(routing(innermost))
@@ -68,6 +76,9 @@ export const moved: Permit = { ...permitted.permit, target }
 
 // @ts-expect-error a permit is for the target it was minted for
 permitted.permit.target = target
+
+// @ts-expect-error nor do its rights change
+permitted.permit.rights = undefined
 
 // @ts-expect-error and stays with its call
 permitted.permit = permitted.permit

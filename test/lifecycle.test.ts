@@ -152,8 +152,8 @@ test('the start-up table and `toolgate status` show every backend, and why one i
 
   const shown = await toolgate(where, 'status')
   assert.equal(shown.code, 0, shown.stderr)
-  assert.match(shown.stdout, /^ *modern +up +modern +http +4 /m)
-  assert.match(shown.stdout, /^ *dead +down +- +http +- .*refused/m)
+  assert.match(shown.stdout, /^ *modern +healthy +\S+ +modern +http +4$/m)
+  assert.match(shown.stdout, /^ *dead +unreachable +- +- +http +- .*refused/m)
   const json = await toolgate(where, 'status', '--json')
   const document = JSON.parse(json.stdout) as {
     readonly gateway: { readonly url: string }
@@ -167,11 +167,11 @@ test('the start-up table and `toolgate status` show every backend, and why one i
   assert.deepEqual(
     document.backends.map(({ name, state, tools }) => [name, state, tools]),
     [
-      ['modern', 'up', 4],
-      ['old', 'up', 4],
-      ['piped', 'up', 4],
-      ['dead', 'down', null],
-      ['broken', 'down', null],
+      ['modern', 'healthy', 4],
+      ['old', 'healthy', 4],
+      ['piped', 'healthy', 4],
+      ['dead', 'unreachable', null],
+      ['broken', 'unreachable', null],
     ],
   )
 

@@ -164,6 +164,24 @@ for (const kind of Object.keys(SERVERS)) {
       assert.match(textOf((await ask('eve', { ...next })).response), /: eve: accept/)
     })
 
+    test('leaves the places of other strangers alone', async (t) => {
+      const { ask, begin, house } = await desk(t, kind, { parked: 1 })
+      await begin('una')
+      const client = await house.client('legacy', {
+        elicit: async () => ({ action: 'accept', content: { name: 'vic' } }),
+      })
+      assert.match((await client.call('backend_ask', { who: 'vic' })).text, /: vic: accept/)
+      assert.match(textOf((await ask('wim')).response), /TOO_MANY/)
+    })
+
+    test('takes one of the places that there are over all', async (t) => {
+      const { begin, house } = await desk(t, kind, { parkedTotal: 1 })
+      await begin('xia')
+      const client = await house.client('legacy', { elicit: async () => ({ action: 'cancel' }) })
+      const refused = await client.call('backend_ask', { who: 'yan' }).catch(String)
+      assert.match(JSON.stringify(refused), /Too many calls wait/)
+    })
+
     test('ends with an error when its server is killed, and the next call is served', async (t) => {
       const { server, ask, begin, house } = await desk(t, kind)
       const pending = await begin('fay')
@@ -239,6 +257,9 @@ test('calls of one session that could be mistaken for each other run one at a ti
     ['ina', 'jon', 'kay'].map(async (who) => client.call('backend_ask', { who })),
   )
   for (const [index, who] of ['ina', 'jon', 'kay'].entries())
-    assert.match(answers[index]?.text ?? '', new RegExp(`: ${who}: accept \\{"name":"who is ${who}\\?"\\}$`))
+    assert.match(
+      answers[index]?.text ?? '',
+      new RegExp(`: ${who}: accept \\{"name":"\\[backend\\] who is ${who}\\?"\\}$`),
+    )
   assert.equal(asked.length, 6)
 })

@@ -47,7 +47,7 @@ suite('tasks of a modern backend', () => {
     taskId = String(created.response.result?.['taskId'])
   })
 
-  test('are announced to modern clients alone', async () => {
+  test('are announced as the extension to modern clients alone', async () => {
     const extensionsOf = (answer: RawAnswer): unknown => {
       const { capabilities } = answer.response.result as { capabilities: { extensions?: unknown } }
       return capabilities.extensions

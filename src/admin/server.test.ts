@@ -7,14 +7,35 @@ import { type TestContext, describe, test } from 'node:test'
 import { announce, createToken } from './announcement.ts'
 import { type AdminListener, listenAdmin } from './server.ts'
 
-async function setUp(t: TestContext): Promise<{ readonly admin: AdminListener; ready: boolean }> {
-  const state = { ready: false }
+interface State {
+  readonly admin: AdminListener
+  ready: boolean
+  readonly ordered: string[]
+}
+
+async function setUp(t: TestContext): Promise<State> {
+  const state = { ready: false, ordered: new Array<string>() }
   const admin = await listenAdmin(
     { listen: { host: '127.0.0.1', port: 0 } },
-    { token: 'right', status: () => ({ backends: [] }), isReady: () => state.ready },
+    {
+      token: 'right',
+      status: () => ({ backends: [] }),
+      isReady: () => state.ready,
+      order: (order, backend) => (state.ordered.push(`${order} ${backend}`), backend === 'here'),
+    },
   )
   t.after(() => admin.close())
   return Object.assign(state, { admin })
+}
+
+/** What comes back for these header lines, which fetch would not send. */
+async function rawGet(port: string, headers: Readonly<Record<string, string>>): Promise<string> {
+  const socket = connect(Number(port), '127.0.0.1')
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`GET /api/v1/status HTTP/1.1\r\n${lines.join('')}connection: close\r\n\r\n`)
+  let response = ''
+  for await (const chunk of socket) response += String(chunk)
+  return response
 }
 
 const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } })
@@ -56,15 +77,42 @@ describe('the admin listener', () => {
     const { admin } = await setUp(t)
     const headers = { authorization: 'Bearer right', origin: 'http://localhost' }
     assert.equal((await fetch(`${admin.url}/api/v1/status`, { headers })).status, 403)
+    for (const [host, status] of [
+      ['rebound.example', 403],
+      ['127.0.0.1.nip.io:9901', 403],
+      ['localhost:1', 200],
+      ['[::1]', 200],
+    ] as const) {
+      const { port } = new URL(admin.url)
+      const response = await rawGet(port, { host, authorization: 'Bearer right' })
+      assert.match(response, new RegExp(`^HTTP/1.1 ${status} `), host)
+    }
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
       assert.equal((await fetch(`${admin.url}/api/v1/status`, { ...bearer('right'), method })).status, 405)
     }
   })
 
+  test('carries out the orders of who has the token, and of nobody else', async (t) => {
+    const { admin, ordered } = await setUp(t)
+    const post = async (path: string, init: RequestInit = bearer('right')): Promise<number> =>
+      (await fetch(`${admin.url}/api/v1/backends/${path}`, { ...init, method: 'POST' })).status
+    assert.equal(await post('here/isolate', bearer('wrong')), 401)
+    assert.equal(await post('here/isolate', {}), 401)
+    const page = { headers: { authorization: 'Bearer right', origin: 'http://localhost' } }
+    assert.equal(await post('here/isolate', page), 403)
+    for (const path of ['here/destroy', 'here', '../status', 'a%2Fb/isolate'])
+      assert.equal(await post(path), 405)
+    assert.deepEqual(ordered, [])
+    assert.equal(await post('here/isolate'), 200)
+    assert.equal(await post('here/restore'), 200)
+    assert.equal(await post('there/isolate'), 404)
+    assert.deepEqual(ordered, ['isolate here', 'restore here', 'isolate there'])
+  })
+
   test('says why it cannot be bound, and ends open connections when it closes', async (t) => {
     const { admin } = await setUp(t)
     const port = Number(new URL(admin.url).port)
-    const ports = { token: 'x', status: () => ({}), isReady: () => true }
+    const ports = { token: 'x', status: () => ({}), isReady: () => true, order: () => false }
     await assert.rejects(listenAdmin({ listen: { host: '127.0.0.1', port } }, ports), { code: 'EADDRINUSE' })
     const socket = connect(port, '127.0.0.1')
     await new Promise((resolve) => void socket.once('connect', resolve))

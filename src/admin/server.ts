@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isLoopback, isLoopbackAuthority } from '../config/listen.ts'
 import type { AdminConfig } from '../config/types.ts'
 
 /** What the admin listener shows. */
@@ -10,7 +11,12 @@ export interface AdminPorts {
   /** The document of `/api/v1/status`. */
   readonly status: () => object
   readonly isReady: () => boolean
+  /** Carries out what an operator orders for a backend; false where there is no such backend. */
+  readonly order: (order: BackendOrder, backend: string) => boolean
 }
+
+/** What an operator may order: see `Gateway.order`. */
+export type BackendOrder = 'isolate' | 'restore'
 
 /** A bound admin listener. */
 export interface AdminListener {
@@ -25,9 +31,11 @@ export interface AdminListener {
  * @throws the error of binding, such as EADDRINUSE
  */
 export async function listenAdmin(config: AdminConfig, ports: AdminPorts): Promise<AdminListener> {
-  const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, (request, response) =>
-    serve(request, response, ports),
-  )
+  const local = isLoopback(config.listen.host)
+  const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, (request, response) => {
+    if (isForged(request, local)) return send(response, 403, { error: 'Browser requests are not served' })
+    serve(request, response, ports)
+  })
   const bound = Promise.withResolvers<void>()
   server.once('error', bound.reject)
   server.listen(config.listen.port, config.listen.host, bound.resolve)
@@ -47,18 +55,36 @@ export async function listenAdmin(config: AdminConfig, ports: AdminPorts): Promi
 
 function serve(request: IncomingMessage, response: ServerResponse, ports: AdminPorts): void {
   const path = (request.url ?? '/').split('?', 1)[0]
-  // Requests that browser pages forge say so; against a rebound name, which looks like the same origin, stands the token.
-  if (request.headers.origin !== undefined)
-    return send(response, 403, { error: 'Browser requests are not served' })
-  if (request.method !== 'GET') return send(response, 405, { error: 'Only GET is served' })
+  if (request.method === 'POST') return obey(request, response, ports)
+  if (request.method !== 'GET') return send(response, 405, { error: 'Only GET and POST are served' })
   if (path === '/healthz') return send(response, 200, { status: 'ok' })
   if (path === '/readyz') return send(response, ports.isReady() ? 200 : 503, { ready: ports.isReady() })
-  if (!isAuthorized(request, ports.token)) {
-    response.setHeader('www-authenticate', 'Bearer')
-    return send(response, 401, { error: 'The admin token is missing or wrong' })
-  }
+  if (!isAuthorized(request, ports.token)) return refuse(response)
   if (path === '/api/v1/status') return send(response, 200, ports.status())
   send(response, 404, { error: 'Nothing is served at this path' })
+}
+
+/** Requests that browser pages forge say so by their `Origin`; those to a rebound name, by their `Host`. */
+function isForged({ headers: { origin, host } }: IncomingMessage, local: boolean): boolean {
+  return origin !== undefined || (local && host !== undefined && !isLoopbackAuthority(host))
+}
+
+const ORDER = /^\/api\/v1\/backends\/([A-Za-z0-9_-]{1,32})\/(isolate|restore)$/
+
+/** Orders have no body: all that they say stands in the path. */
+function obey(request: IncomingMessage, response: ServerResponse, ports: AdminPorts): void {
+  if (!isAuthorized(request, ports.token)) return refuse(response)
+  request.resume()
+  const [, backend = '', order] = ORDER.exec(request.url ?? '') ?? []
+  if (order === undefined) return send(response, 405, { error: 'Nothing is ordered at this path' })
+  if (!ports.order(order as BackendOrder, backend))
+    return send(response, 404, { error: `There is no backend ${backend}` })
+  send(response, 200, { backend, order })
+}
+
+function refuse(response: ServerResponse): void {
+  response.setHeader('www-authenticate', 'Bearer')
+  send(response, 401, { error: 'The admin token is missing or wrong' })
 }
 
 function isAuthorized(request: IncomingMessage, token: string): boolean {

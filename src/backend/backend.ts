@@ -1,5 +1,6 @@
 import type { Downstream, HeaderLookup, Notifications, Principal, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
+import type { Trace } from '../pipeline/trace.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { Era } from '../protocol/versions.ts'
 import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
@@ -18,8 +19,12 @@ export interface BackendRequest {
   readonly downstream: Downstream
   /** The client's `Mcp-Param-*` headers; only unknown ones are passed on. */
   readonly headers: HeaderLookup | undefined
+  /** Raw JSON of the `task` that makes the call an experimental one of a legacy server; set by the adapter alone. */
+  readonly task?: string | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
   readonly signal: AbortSignal
+  /** Told whether and when the request is sent. */
+  readonly trace?: Trace | undefined
 }
 
 /** What a backend says about itself, in the modern form whatever it speaks. */
@@ -33,20 +38,60 @@ export interface BackendIdentity {
 
 /**
  * `connecting`: not known yet. `up`: the last contact worked. `down`: it did not; `reason` says why, and `detail`
- * says more to the operator alone.
+ * says more to the operator alone. `answers` is true where something does answer, but not as it should.
  */
 export type BackendCondition =
   | { readonly state: 'connecting' }
   | { readonly state: 'up' }
-  | { readonly state: 'down'; readonly reason: string; readonly detail?: string | undefined }
+  | {
+      readonly state: 'down'
+      readonly reason: string
+      readonly detail?: string | undefined
+      readonly answers?: true
+    }
+
+/**
+ * `connecting`: not known yet. `healthy`: it answers as it should. `degraded`: it does its work, but something is wrong:
+ * a check failed, or some of its endpoints are away. `unhealthy`: it answers, but not as it should. `unreachable`: it
+ * does not answer.
+ */
+export type HealthStatus = 'connecting' | 'healthy' | 'degraded' | 'unhealthy' | 'unreachable'
+
+/** How a backend is, from what it was asked and from its traffic. */
+export interface Health {
+  readonly status: HealthStatus
+  /** Wall-clock milliseconds of the last change of the status. */
+  readonly since: number
+  /** Why it is not healthy. */
+  readonly reason?: string | undefined
+  /** More of it, for the operator alone. */
+  readonly detail?: string | undefined
+  /** Milliseconds that the last good check took; undefined before the first. */
+  readonly latencyMs?: number | undefined
+}
+
+/** One address of a backend that has several, for the operator alone. */
+export interface EndpointStatus {
+  /** Without its query, which may hold secrets. */
+  readonly url: string
+  readonly health: Health
+  readonly weight: number
+  /** Calls that it carries out. */
+  readonly inFlight: number
+  /** Wall-clock milliseconds until which it is out of rotation; undefined while it is not. */
+  readonly ejectedUntil: number | undefined
+}
 
 /** The state of a backend for the operator. */
 export interface BackendStatus {
   readonly name: string
-  readonly transport: 'http' | 'stdio'
+  readonly transport: 'http' | 'stdio' | 'builtin'
   readonly condition: BackendCondition
   /** Wall-clock milliseconds of the last change of the condition. */
   readonly since: number
+  readonly health: Health
+  /** Undefined for a backend of one endpoint. */
+  readonly endpoints?: readonly EndpointStatus[]
   readonly identity: BackendIdentity | undefined
   /** Wall-clock milliseconds at which the era was found out; undefined while unknown. */
   readonly eraSince: number | undefined
@@ -100,6 +145,8 @@ export interface Backend {
    * @throws GatewayError BACKEND_UNAVAILABLE, BACKEND_PROTOCOL, BACKEND_AUTH or the reason of the signal
    */
   send(request: BackendRequest, out: Notifications): Promise<Reply>
+  /** Whether a request takes up a call that waits here for input of its client, and so sends nothing. */
+  resumes(request: BackendRequest): boolean
   /**
    * Connects if necessary and says who is there. Calls at the same time share one attempt.
    *

@@ -1,6 +1,6 @@
 import { member, rawOf, valueOf } from '../protocol/json.ts'
 import type { RequestMessage } from '../protocol/message.ts'
-import { META } from '../protocol/meta.ts'
+import { META, TASKS } from '../protocol/meta.ts'
 
 /** What the client of a request declared that it can do, in the legacy shape. */
 export interface Declared {
@@ -22,7 +22,7 @@ export interface LegacyCapabilities {
 }
 
 /** A client that declared nothing. */
-const NOTHING_DECLARED: Declared = { capabilities: {}, key: '{}', interactive: false }
+export const NOTHING_DECLARED: Declared = { capabilities: {}, key: '{}', interactive: false }
 
 /**
  * Reads the capabilities of a modern request. `roots.listChanged` has no modern equivalent and is not declared, and
@@ -61,7 +61,12 @@ function extensionsOf(value: unknown): Pick<LegacyCapabilities, 'extensions'> {
   return Object.keys(extensions).length === 0 ? {} : { extensions }
 }
 
-const TASKS = 'io.modelcontextprotocol/tasks'
+/** Whether the client of a request declares the tasks extension. */
+export function declaresTasks(message: RequestMessage): boolean {
+  const node = member(member(message.params, '_meta'), META.clientCapabilities)
+  const value = node === undefined ? undefined : valueOf(message.text, node)
+  return isRecord(value) && isRecord(value['extensions']) && Object.hasOwn(value['extensions'], TASKS)
+}
 
 /** JSON with sorted keys: one text for all spellings of a value. Numbers are compared as doubles. */
 export function canonical(value: unknown): string {

@@ -1,3 +1,4 @@
+import type { Trace } from '../pipeline/trace.ts'
 import type {
   Message,
   NotificationMessage,
@@ -19,6 +20,10 @@ export interface Exchange {
   readonly signal: AbortSignal
   /** True for an exchange that may wait for people: it does not take a connection from the others. */
   readonly patient?: boolean
+  /** True for an exchange that is not expected to end, such as a subscription: long silence means that it was lost. */
+  readonly isEndless?: boolean
+  /** Told when the request is sent, and of signs of life. */
+  readonly trace?: Trace | undefined
   /** Takes notifications that belong to this exchange. A promise asks the channel to wait before it reads on. */
   onNotification(notification: NotificationMessage): Promise<void> | undefined
   /** Takes requests of a legacy server that belong to this exchange; the answer goes back by `notify`. */

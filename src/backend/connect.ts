@@ -88,33 +88,45 @@ export function connectHttp(initialize: InitializeHttp, session: SpeakerPorts, c
     const events: ChannelEvents = { onMessage: (message) => takeStray(message, now.speaker), onEnd }
     const speaker = await initialize({ ...session, client }, events, signal)
     now.speaker = speaker
-    const opened = await listenTo(speaker, client, clock)
+    const stream = keptStream(speaker, clock)
+    // Only where there is something to be missed: many servers ask on this stream, whatever call they ask for.
+    if (canBeAsked(client)) await stream.open()
     return {
       speaker,
+      follow: () => void stream.open(),
       close: () => {
-        opened.abort(new Error('closed'))
+        stream.close()
         return speaker.close()
       },
     }
   }
 }
 
-/** Keeps the GET stream of a session open, and waits a moment for it. Aborting ends it. */
-async function listenTo(
-  speaker: LegacySpeaker,
-  { capabilities }: SessionClient,
-  clock: Clock,
-): Promise<AbortController> {
+function canBeAsked({ capabilities: { elicitation, sampling, roots } }: SessionClient): boolean {
+  return elicitation !== undefined || sampling !== undefined || roots !== undefined
+}
+
+/** The GET stream of a session, once somebody needs it. */
+interface SessionStream {
+  /** Keeps the stream open from now on. Settles when nothing is missed any more, or when that takes too long. */
+  open(): Promise<void>
+  close(): void
+}
+
+function keptStream(speaker: LegacySpeaker, clock: Clock): SessionStream {
   const closing = new AbortController()
-  const { elicitation, sampling, roots } = capabilities
-  // Only there is something to be missed: many servers ask on this stream, whatever call they ask for.
-  if (elicitation === undefined && sampling === undefined && roots === undefined) return closing
-  const opened = Promise.withResolvers<void>()
-  void keepStream(speaker, { clock, opened: opened.resolve, signal: closing.signal })
-  const cancel = clock.after(STREAM_PATIENCE, opened.resolve)
-  await opened.promise
-  cancel()
-  return closing
+  let opening: Promise<void> | undefined
+  const begin = async (): Promise<void> => {
+    const opened = Promise.withResolvers<void>()
+    void keepStream(speaker, { clock, opened: opened.resolve, signal: closing.signal })
+    const cancel = clock.after(STREAM_PATIENCE, opened.resolve)
+    await opened.promise
+    cancel()
+  }
+  return {
+    open: () => (opening ??= begin()),
+    close: () => closing.abort(new Error('closed')),
+  }
 }
 
 function takeStray(message: Message, speaker: LegacySpeaker | undefined): void {
@@ -140,7 +152,7 @@ export function connectStdio(
       await channel.close()
       throw error
     }
-    return { speaker, close: () => channel.close() }
+    return { speaker, follow: () => undefined, close: () => channel.close() }
   }
 }
 

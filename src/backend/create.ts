@@ -1,10 +1,14 @@
 import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../config/types.ts'
+import type { NotificationMessage } from '../protocol/message.ts'
 import { fetchList } from './list.ts'
 import type { Backend, BackendStatus } from './backend.ts'
 import type { ChannelEvents } from './channel.ts'
+import { type Endpoint, createBalancedBackend } from './endpoints/backend.ts'
+import { createMonitor } from './health/monitor.ts'
 import { createHttpChannel } from './http/channel.ts'
 import { isLegacy } from './legacy.ts'
 import { createLegacyCalls } from './legacy-backend.ts'
+import type { Log } from '../pipeline/log.ts'
 import { type Link, createLink } from './link.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
 import { connectHttp, connectStdio, initializeOverHttp } from './connect.ts'
@@ -17,15 +21,36 @@ interface Transport {
   readonly restarts: () => number
   /** Opens a session of its own for clients of a legacy backend. */
   readonly connect: Connect
+  /** Asks for a sign of life, and rejects where there is none. */
+  check(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 
 /** Creates a backend. It connects when it is first needed, and from then on mends itself. */
 export function createBackend(config: BackendConfig, ports: BackendPorts): Backend {
+  if (config.transport === 'stdio' || config.endpoints === undefined) return createEndpoint(config, ports)
+  const { endpoints, ...common } = config
+  const each = endpoints.list.map(({ url }) => {
+    const { origin: endpoint } = new URL(url)
+    const log: Log = (level, message, fields) => ports.log(level, message, { ...fields, endpoint })
+    return createEndpoint({ ...common, url }, { ...ports, log })
+  })
+  return createBalancedBackend({ ...common, endpoints }, each, ports)
+}
+
+/** Creates one endpoint, which is all there is of most backends. */
+function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
   const transport = config.transport === 'http' ? overHttp(config, ports) : overStdio(config, ports)
   const { link } = transport
-  const calls = createLegacyCalls(config, transport.connect, ports)
+  const onChange = (notification: NotificationMessage): void => link.onMessage(notification)
+  const calls = createLegacyCalls(config, transport.connect, { ...ports, onChange })
   const listLimits = { maxEntries: ports.limits.listEntries, maxSize: ports.limits.reply }
+  const monitor = createMonitor(config.health, {
+    ...ports,
+    backend: config.name,
+    check: (signal) => transport.check(signal),
+    link: () => link.state,
+  })
   return {
     name: config.name,
     send: (request, out) =>
@@ -34,19 +59,28 @@ export function createBackend(config: BackendConfig, ports: BackendPorts): Backe
         (speaker) => (isLegacy(speaker) ? calls.send(request, speaker, out) : speaker.send(request, out)),
         request.signal,
       ),
+    resumes: (request) => calls.resumes(request),
     identify: async (signal) => (await link.speaker(signal)).identity,
     list: (kind, signal) =>
       link.use((speaker) => fetchList(speaker, kind, { signal, ...listLimits }), signal),
     subscribe: (filter, subscriber) => link.subscribe(filter, subscriber),
-    status: () => ({ ...statusOf(config, transport), sessions: calls.sessions }),
+    status: () => ({ ...statusOf(config, transport), health: monitor.health, sessions: calls.sessions }),
+    get fitness() {
+      if (link.state.condition.state !== 'up') return 'away'
+      return monitor.isSick ? 'sick' : 'fit'
+    },
+    get isLegacy() {
+      return link.state.verdict?.era === 'legacy'
+    },
     async close() {
+      monitor.close()
       await Promise.all([link.close(), calls.close()])
       await transport.close()
     },
   }
 }
 
-function statusOf(config: BackendConfig, transport: Transport): Omit<BackendStatus, 'sessions'> {
+function statusOf(config: BackendConfig, transport: Transport): Omit<BackendStatus, 'sessions' | 'health'> {
   const { state } = transport.link
   return {
     name: config.name,
@@ -60,6 +94,11 @@ function statusOf(config: BackendConfig, transport: Transport): Omit<BackendStat
   }
 }
 
+/** Asks in the backend's own language for a sign of life. */
+function pingOver(link: Link): Transport['check'] {
+  return (signal) => link.use((speaker) => speaker.ping(signal), signal)
+}
+
 function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
   const channel = createHttpChannel(config, {
     clock: ports.clock,
@@ -67,6 +106,7 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     maxDepth: ports.limits.depth,
     log: ports.log,
     queue: ports.limits.queue,
+    silence: ports.limits.silence,
     backend: config.name,
     userAgent: `${ports.clientInfo.name}/${ports.clientInfo.version}`,
   })
@@ -80,8 +120,10 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     () => Promise.resolve(channel),
     ports,
   )
+  const path = config.health?.path
   return {
     link,
+    check: path === undefined ? pingOver(link) : (signal) => channel.probe(path, signal),
     restarts: () => link.state.reconnects,
     connect: connectHttp(initialize, sessionPorts(config, ports, link), ports.clock),
     close: () => channel.close(),
@@ -96,6 +138,7 @@ function overStdio(config: StdioBackendConfig, ports: BackendPorts): Transport {
   const link: Link = createLink(config, () => supervisor.channel(), ports)
   return {
     link,
+    check: pingOver(link),
     restarts: () => supervisor.status().restarts,
     connect: connectStdio(config, sessionPorts(config, ports, link), ports),
     close: () => supervisor.close(),

@@ -1,7 +1,8 @@
+import type { Clock } from '../pipeline/clock.ts'
 import { valueOf } from '../protocol/json.ts'
 import { type ErrorMessage, type ResultMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
-import { LATEST_LEGACY_VERSION, LEGACY_VERSIONS, MODERN_VERSION } from '../protocol/versions.ts'
+import { type Era, LATEST_LEGACY_VERSION, LEGACY_VERSIONS, MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity } from './backend.ts'
 import { type Channel, ChannelError, type Exchange } from './channel.ts'
 import { type LegacySession, type LegacySpeaker, createLegacySpeaker } from './legacy.ts'
@@ -46,6 +47,33 @@ export async function probeEra(
   return 'era' in answer ? answer : judge(answer.message)
 }
 
+/** A stdio server that does not answer the probe in this time is taken for a legacy one, in milliseconds. */
+const STDIO_PROBE_TIMEOUT = 5000
+
+/**
+ * As {@link probeEra}; on a pipe silence means legacy too.
+ *
+ * @throws ChannelError, or the reason of the signal
+ */
+export async function findEra(
+  channel: Channel,
+  ports: SpeakerPorts,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<ProbeVerdict> {
+  if (channel.transport === 'http') return probeEra(channel, ports, signal)
+  const silence = new AbortController()
+  const reason = new ChannelError({ kind: 'protocol', reason: 'server/discover was not answered' })
+  const cancel = clock.after(STDIO_PROBE_TIMEOUT, () => silence.abort(reason))
+  try {
+    return await probeEra(channel, ports, AbortSignal.any([signal, silence.signal]))
+  } catch (error) {
+    if (error !== reason) throw error
+    return { era: 'legacy', reason: reason.message }
+  } finally {
+    cancel()
+  }
+}
+
 function judge(message: ResultMessage | ErrorMessage): ProbeVerdict {
   if (message.kind === 'result') {
     const identity = discovered(message)
@@ -81,6 +109,31 @@ function judgeFailure(error: ChannelError, channel: Channel): ProbeVerdict {
 /** Whether an HTTP status says something about the era: those of authentication, overload and failure do not. */
 export function isEraEvidence(status: number): boolean {
   return status !== 401 && status !== 403 && status !== 429 && status < 500
+}
+
+/**
+ * Whether a failure to connect disproves what was believed about the era: an answer that does not fit it does; silence,
+ * refused connections and overload say nothing about it.
+ */
+export function disprovesVerdict(error: unknown): boolean {
+  if (!(error instanceof ChannelError)) return false
+  const { failure } = error
+  return failure.kind === 'protocol' || (failure.kind === 'status' && isEraEvidence(failure.status))
+}
+
+/** Milliseconds for which a server that was found to be a legacy one is believed to be nothing else. */
+export const LEGACY_FOR: number = 10 * 60_000
+
+/** What was found out about an era, and when, in wall-clock milliseconds. */
+export interface DatedVerdict {
+  readonly era: Era
+  readonly since: number
+}
+
+/** The last verdict, as long as it is believed. A modern one is disproved by any answer. */
+export function believedEra(verdict: DatedVerdict | undefined, clock: Clock): Era | 'auto' {
+  if (verdict === undefined) return 'auto'
+  return verdict.era === 'legacy' && clock.wallTime() - verdict.since >= LEGACY_FOR ? 'auto' : verdict.era
 }
 
 function isModernError(message: ErrorMessage): boolean {

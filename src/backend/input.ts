@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors.ts'
-import { editMembers, splice } from '../protocol/edit.ts'
+import { editMembers, splice, withMeta } from '../protocol/edit.ts'
 import { type JsonObject, member, rawOf, scanJson, stringOf, valueOf } from '../protocol/json.ts'
 import {
   type ErrorMessage,
@@ -9,6 +9,7 @@ import {
   parseMessage,
   resultMessage,
 } from '../protocol/message.ts'
+import { META } from '../protocol/meta.ts'
 import type { BackendRequest } from './backend.ts'
 import { type Declared, type LegacyCapabilities, canonical } from './capabilities.ts'
 
@@ -25,6 +26,8 @@ export interface Question {
   readonly id: string
   /** The raw JSON of the request in the modern shape. */
   readonly modern: string
+  /** Raw JSON of the task that it belongs to (2025-11-25, basic/utilities/tasks "Related Task Metadata"). */
+  readonly relatedTask: string | undefined
 }
 
 /** The name that the key of a question begins with. */
@@ -60,7 +63,13 @@ export function questionOf(
       ? ''
       : `,"params":${raw.slice(params.start, params.end + shift)}`
   const withParams = method === 'roots/list' ? '' : modernParams
-  return { method, id: rawOf(text, request.id), modern: `{"method":"${method}"${withParams}}` }
+  const related = member(member(params, '_meta'), META.relatedTask)
+  return {
+    method,
+    id: rawOf(text, request.id),
+    modern: `{"method":"${method}"${withParams}}`,
+    relatedTask: related === undefined ? undefined : rawOf(text, related),
+  }
 }
 
 /** True for a question, false for why there is none. */
@@ -121,7 +130,8 @@ export function retryOf(message: RequestMessage): Retry | undefined {
   return { state, responses: responsesOf(message) }
 }
 
-function responsesOf({ params, text }: RequestMessage): ReadonlyMap<string, string> {
+/** The raw JSON of each of `inputResponses` that is an object, by key. */
+export function responsesOf({ params, text }: RequestMessage): ReadonlyMap<string, string> {
   const node = member(params, 'inputResponses')
   if (node?.kind !== 'object') return new Map()
   const raw = rawOf(text, node)
@@ -144,14 +154,16 @@ export function isAnswer(raw: string, { method }: Question): boolean {
 }
 
 /** The answer to the server's own request that says that nobody will answer. */
-export function giveUp({ method, id }: Question): string {
-  if (method === 'elicitation/create') return `{"jsonrpc":"2.0","id":${id},"result":{"action":"cancel"}}`
+export function giveUp(question: Question): string {
+  const { method, id } = question
+  if (method === 'elicitation/create') return answerText(question, '{"action":"cancel"}')
   return errorText(id, { code: -1, message: 'The client did not answer' })
 }
 
 /** The answer of the client, as the server gets it. */
-export function answerText({ id }: Question, raw: string): string {
-  return `{"jsonrpc":"2.0","id":${id},"result":${raw}}`
+export function answerText({ id, relatedTask }: Question, raw: string): string {
+  const result = relatedTask === undefined ? raw : withMeta(raw, META.relatedTask, relatedTask)
+  return `{"jsonrpc":"2.0","id":${id},"result":${result}}`
 }
 
 /** The reply that asks the client for input. */
@@ -180,20 +192,32 @@ export function invalidState(): GatewayError {
 }
 
 /**
- * −32042 of 2025-11-25 as input requests: one URL elicitation per entry. The code must not reach modern clients.
- * Undefined when the error names no URL.
+ * The URLs that −32042 of 2025-11-25 asks to visit; the code must not reach modern clients. Undefined when it names none.
  */
-export function urlQuestions(error: ErrorMessage): readonly (readonly [string, string])[] | undefined {
+export function visitsOf(error: ErrorMessage): readonly Visit[] | undefined {
   const { data } = valueOf(error.text, error.error) as { readonly data?: unknown }
   const entries: unknown = isRecord(data) ? data['elicitations'] : undefined
   if (!Array.isArray(entries)) return undefined
-  const questions = entries.filter(isRecord).flatMap(({ url, message }, index) => {
-    if (typeof url !== 'string') return []
-    const params = { mode: 'url', message: typeof message === 'string' ? message : error.message, url }
-    const modern = JSON.stringify({ method: 'elicitation/create', params })
-    return [[`elicitation_${index + 1}`, modern] as const]
+  const visits = entries.filter(isRecord).flatMap(({ url, message }) => {
+    return typeof url === 'string'
+      ? [{ url, message: typeof message === 'string' ? message : error.message }]
+      : []
   })
-  return questions.length === 0 ? undefined : questions
+  return visits.length === 0 ? undefined : visits
+}
+
+/** A URL that the user has to visit, and why. */
+export interface Visit {
+  readonly url: string
+  readonly message: string
+}
+
+/** The input requests that send the client to URLs, by key. */
+export function visitQuestions(visits: readonly Visit[]): readonly (readonly [string, string])[] {
+  return visits.map(({ url, message }, index) => {
+    const params = { mode: 'url', message, url }
+    return [`elicitation_${index + 1}`, JSON.stringify({ method: 'elicitation/create', params })]
+  })
 }
 
 /** Whether the client can be sent to a URL. */
@@ -201,11 +225,15 @@ export function canVisit({ capabilities }: Declared): boolean {
   return capabilities.elicitation?.['url'] !== undefined
 }
 
-/** −32021: the call needs a client that can be sent to a URL (2026-07-28, basic/index "Error Codes"). */
-export function missingUrlElicitation(error: ErrorMessage): ErrorMessage {
+/**
+ * −32021: the call needs a client that can be sent to a URL (2026-07-28, basic/index "Error Codes"). The message names
+ * the URLs, so that people can go there by themselves.
+ */
+export function missingUrlElicitation(error: ErrorMessage, visits: readonly Visit[]): ErrorMessage {
   const id = error.id === undefined ? '0' : rawOf(error.text, error.id)
   const data = { requiredCapabilities: { elicitation: { url: {} } } }
-  const text = errorText(id, { code: -32021, message: error.message, data })
+  const urls = visits.map(({ url }) => url).join(' ')
+  const text = errorText(id, { code: -32021, message: `${error.message}: visit ${urls}`, data })
   const message = parseMessage(text)
   if (message.kind !== 'error') throw new TypeError('Not the JSON of an error')
   return message

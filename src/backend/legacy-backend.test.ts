@@ -20,6 +20,7 @@ import {
   scriptedChannel,
   speakerPorts,
 } from '../../test/support/scripted-channel.ts'
+import { DEFAULT_RESILIENCE } from '../config/resilience-schema.ts'
 import type { BackendConfig } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import type { Downstream, Principal, Reply } from '../pipeline/call.ts'
@@ -40,9 +41,16 @@ const CONFIG: BackendConfig = {
   isolation: 'principal',
   interactive: 'concurrent',
   maxSessions: 2,
+  resilience: DEFAULT_RESILIENCE,
 }
 const ASKING = { elicitation: { form: {}, url: {} } }
-const MODERN: Downstream = { era: 'modern', version: '2026-07-28', transport: 'http', session: undefined }
+const MODERN: Downstream = {
+  era: 'modern',
+  version: '2026-07-28',
+  transport: 'http',
+  session: undefined,
+  address: undefined,
+}
 const ALICE: Principal = someone('alice')
 const NOBODY: Principal = { id: 'anonymous', anonymous: true }
 
@@ -76,7 +84,7 @@ function desk(tool: Script, over: Partial<BackendConfig> = {}): Desk {
     return method === 'tools/call' ? tool(method, exchange) : answer(exchange, {})
   })
   channel.onListen = () => fail({ kind: 'status', status: 405, body: '' })
-  const ports = backendPorts(clock)
+  const ports = { ...backendPorts(clock), onChange: () => undefined }
   const config = { ...CONFIG, ...over } as BackendConfig
   const calls = createLegacyCalls(
     config,
@@ -401,5 +409,109 @@ describe('an error that asks for a visit to a URL', () => {
     const reply = await one.send({ capabilities: { elicitation: {} } })
     assert.equal(reply.kind === 'error' && reply.code, -32021)
     assert.match(reply.text, /"requiredCapabilities":\{"elicitation":\{"url":\{\}\}\}/)
+  })
+})
+
+describe('a task of a legacy backend', () => {
+  const TASKS = 'io.modelcontextprotocol/tasks'
+  const capabilities = { ...ASKING, extensions: { [TASKS]: {} } }
+
+  /** Each session makes one task, which says its status when it is asked. */
+  function taskDesk() {
+    const now = { status: 'working' }
+    const clock = createFakeClock()
+    const told: string[] = []
+    const channel = scriptedChannel((method, exchange) => {
+      const task = { taskId: 't', createdAt: 'c', lastUpdatedAt: 'l', ttl: null, ...now }
+      if (method === 'initialize') return answer(exchange, INITIALIZED, { session: 's' })
+      if (method === 'tools/call') return answer(exchange, { task })
+      if (method === 'tasks/get') return answer(exchange, task)
+      return answer(exchange, { content: [] })
+    })
+    channel.onListen = () => fail({ kind: 'status', status: 405, body: '' })
+    const ports = { ...backendPorts(clock), onChange: ({ text }: { text: string }) => void told.push(text) }
+    const calls = createLegacyCalls(
+      CONFIG,
+      connectHttp(initializeOverHttp(channel), speakerPorts(), clock),
+      ports,
+    )
+    const identity = {
+      era: 'legacy',
+      version: '2025-11-25',
+      serverInfo: undefined,
+      instructions: undefined,
+    } as const
+    const base = createLegacySpeaker(
+      channel,
+      { identity: { ...identity, capabilities: { extensions: { [TASKS]: {} } } }, headers: {} },
+      speakerPorts(),
+    )
+    const send = async (
+      method: string,
+      name: string,
+      principal: Principal,
+    ): Promise<ReturnType<typeof valueOfReply>> => {
+      const meta = { 'io.modelcontextprotocol/clientCapabilities': capabilities }
+      const text = JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method,
+        params: { name, taskId: name, _meta: meta },
+      })
+      const target = { kind: 'one', backend: 'a', name, paramHeaders: [], taskSupport: 'required' } as const
+      const request: BackendRequest = {
+        message: requestOf(text),
+        target,
+        exposedName: name,
+        principal,
+        downstream: MODERN,
+        headers: undefined,
+        signal: new AbortController().signal,
+      }
+      return valueOfReply(await calls.send(request, base, collect()))
+    }
+    return { now, clock, calls, channel, told, send }
+  }
+
+  test('holds its session until it is over, and is known for a while longer', async () => {
+    const { now, clock, calls, channel, send } = taskDesk()
+    const made = await send('tools/call', 'work', NOBODY)
+    const id = String(made['taskId'])
+    assert.equal(calls.sessions, 1)
+    now.status = 'completed'
+    const done = await send('tasks/get', id, NOBODY)
+    assert.deepEqual([done['status'], done['result'], done['ttlMs']], ['completed', { content: [] }, null])
+    await settled()
+    assert.equal(calls.sessions, 0, 'the session of a stranger has served its task')
+    const asked = channel.methods.length
+    assert.deepEqual(await send('tasks/get', id, NOBODY), done)
+    await assert.rejects(send('tasks/cancel', id, NOBODY), { code: 'INVALID_PARAMS' })
+    assert.equal(channel.methods.length, asked, 'nobody is asked what is known')
+    await clock.advance(600_000)
+    await assert.rejects(send('tasks/get', id, NOBODY), { code: 'INVALID_PARAMS' })
+    await calls.close()
+    assert.equal(clock.pending, 0)
+  })
+
+  test('that nobody asks for is forgotten, and each client has a limited number', async () => {
+    const { clock, calls, send } = taskDesk()
+    for (let made = 0; made < 10; made++) await send('tools/call', 'work', ALICE)
+    await assert.rejects(send('tools/call', 'work', ALICE), { code: 'TOO_MANY' })
+    await send('tools/call', 'work', someone('bob'))
+    await clock.advance(3_600_000)
+    assert.equal((await send('tools/call', 'work', ALICE))['resultType'], 'task')
+    await calls.close()
+  })
+
+  test('says nothing of its progress: the extension has none', async () => {
+    const { channel, told, send } = taskDesk()
+    await send('tools/call', 'work', ALICE)
+    const [sent] = channel.requests.filter(({ text }) => text.includes('"tools/call"'))
+    await sent?.onNotification(
+      notificationOf(
+        `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":${sent.id},"progress":1}}`,
+      ),
+    )
+    assert.deepEqual(told, [])
   })
 })

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { BackendConfig, Isolation } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
-import type { Notifications, Reply } from '../pipeline/call.ts'
+import { type Notifications, type Reply, holderOf } from '../pipeline/call.ts'
+import type { NotificationMessage } from '../protocol/message.ts'
+import { isTaskMethod } from '../protocol/methods.ts'
 import type { BackendRequest } from './backend.ts'
-import { type Declared, declaredBy, withoutInput } from './capabilities.ts'
+import { type Declared, NOTHING_DECLARED, declaredBy, withoutInput } from './capabilities.ts'
 import { asGatewayError } from './failure.ts'
 import {
   INPUT_METHODS,
@@ -14,10 +16,12 @@ import {
   invalidState,
   missingUrlElicitation,
   retryOf,
-  urlQuestions,
+  visitQuestions,
+  visitsOf,
 } from './input.ts'
-import { type LegacySpeaker, passOn } from './legacy.ts'
+import { type CallEvents, type LegacySpeaker, passOn } from './legacy.ts'
 import { toModernReply } from './legacy-form.ts'
+import { type LegacyTasks, carryHeld, createLegacyTasks, taskWish } from './legacy-tasks.ts'
 import type { BackendPorts } from './ports.ts'
 import {
   type Connect,
@@ -44,6 +48,8 @@ export interface LegacyCalls {
    * @throws GatewayError INVALID_PARAMS for a call that nobody knows (any more), or what became of the call
    */
   resume(request: BackendRequest, out: Notifications): Promise<Reply> | undefined
+  /** Whether {@link LegacyCalls.resume} would take up a call that is known. */
+  resumes(request: BackendRequest): boolean
   /** Sessions that are open for clients. */
   readonly sessions: number
   close(): Promise<void>
@@ -58,8 +64,18 @@ type State =
   /** Nothing waits: the client has to visit a URL, and the call is then sent again. */
   | { readonly kind: 'again'; readonly until: number }
 
+/** What the calls of a backend need. */
+export interface LegacyCallsPorts extends BackendPorts {
+  /** Takes change notifications to whoever follows the backend. */
+  readonly onChange: (notification: NotificationMessage) => void
+}
+
 /** Creates the calls of one backend. */
-export function createLegacyCalls(config: BackendConfig, connect: Connect, ports: BackendPorts): LegacyCalls {
+export function createLegacyCalls(
+  config: BackendConfig,
+  connect: Connect,
+  ports: LegacyCallsPorts,
+): LegacyCalls {
   return new Calls(config, connect, ports)
 }
 
@@ -68,23 +84,33 @@ class Calls implements LegacyCalls {
   readonly #ports: BackendPorts
   readonly #pool: ReturnType<typeof createSessionPool>
   readonly #waiting = new Map<string, WaitingCall>()
+  readonly #tasks: LegacyTasks
 
-  constructor(config: BackendConfig, connect: Connect, ports: BackendPorts) {
+  constructor(config: BackendConfig, connect: Connect, ports: LegacyCallsPorts) {
     this.#config = config
     this.#ports = ports
     this.#pool = createSessionPool(config, connect, ports)
+    this.#tasks = createLegacyTasks({ ...ports, backend: config.name })
   }
 
   get sessions(): number {
     return this.#pool.size
   }
 
-  async send(request: BackendRequest, base: LegacySpeaker, out: Notifications): Promise<Reply> {
-    const { message } = request
+  async send(asked: BackendRequest, base: LegacySpeaker, out: Notifications): Promise<Reply> {
+    const { message } = asked
+    if (isTaskMethod(message.method)) return this.#tasks.answer(asked)
+    const wish = taskWish(asked, base.identity)
+    const request = wish === undefined ? asked : { ...asked, task: wish.task }
     // Whatever state is brought, it was none of ours: see resume.
     if (retryOf(message) !== undefined && this.#stateOf(request)?.kind !== 'again') throw invalidState()
     const declared = declaredBy(message)
     const wanted = this.#wantedBy(request, declared)
+    if (wish?.isHeld === false) {
+      const lease = this.#pool.lease(wanted === 'base' ? TASKS_OF_ALL : wanted)
+      const { isTask, reply } = await this.#tasks.create(request, { declared, lease })
+      return isTask ? reply : this.#toModern(request, reply)
+    }
     if (wanted === 'base') return this.#toModern(request, await this.#carry(base, request, out))
     const lease = this.#pool.lease(wanted)
     const isInteractive = wanted.declared.interactive && INPUT_METHODS.has(message.method)
@@ -110,10 +136,16 @@ class Calls implements LegacyCalls {
     return this.#goOn(call, { request, retry, id: state.id }, out)
   }
 
+  resumes(request: BackendRequest): boolean {
+    const state = this.#stateOf(request)
+    return state?.kind === 'call' && this.#waiting.has(state.id)
+  }
+
   async close(): Promise<void> {
     const { name } = this.#config
     const reason = new GatewayError('DRAINING', 'The gateway is shutting down', { backend: name })
     for (const call of this.#waiting.values()) call.forget(reason)
+    this.#tasks.close(reason)
     await this.#pool.close()
   }
 
@@ -122,6 +154,8 @@ class Calls implements LegacyCalls {
     { request, retry, id }: { readonly request: BackendRequest; readonly retry: Retry; readonly id: string },
     out: Notifications,
   ): Promise<Reply> {
+    // It was sent long ago, by the request that this one goes on from.
+    if (request.trace !== undefined) request.trace.isSent = true
     call.answer(retry.responses)
     try {
       const progress = await call.attend(attendantOf(request, out))
@@ -167,14 +201,14 @@ class Calls implements LegacyCalls {
       parking,
       parkTime: limits.parkTime,
       backend: this.#config.name,
-      principal: request.principal.id,
+      holder: holderOf(request),
       capabilities: declared.capabilities,
       onForget: () => this.#waiting.delete(id),
     })
     this.#waiting.set(id, call)
     this.#makeRoom()
     session.calls.add(call)
-    call.start(() => session.speaker.carry({ ...request, signal: call.signal }, call))
+    call.start(() => carry(session.speaker, { ...request, signal: call.signal }, call))
     void call.ended.finally(() => session.calls.delete(call))
     return call
   }
@@ -191,7 +225,7 @@ class Calls implements LegacyCalls {
 
   async #carry(speaker: LegacySpeaker, request: BackendRequest, out: Notifications): Promise<Reply> {
     const token = progressTokenOf(request.message.text, request.message.params)
-    return speaker.carry(request, {
+    return carry(speaker, request, {
       onNotification: (notification) => passOn(notification, token, out),
       onRequest: (asked) => speaker.refuse(asked),
     })
@@ -206,11 +240,11 @@ class Calls implements LegacyCalls {
   /** The modern form; −32042 becomes a question, after whose answer the call is sent again. */
   #toModern(request: BackendRequest, reply: Reply): Reply {
     const { method } = request.message
-    const questions = reply.kind === 'error' && reply.code === -32042 ? urlQuestions(reply) : undefined
-    if (questions === undefined || reply.kind !== 'error' || !INPUT_METHODS.has(method))
+    const visits = reply.kind === 'error' && reply.code === -32042 ? visitsOf(reply) : undefined
+    if (visits === undefined || reply.kind !== 'error' || !INPUT_METHODS.has(method))
       return toModernReply(reply, method)
-    if (!canVisit(declaredBy(request.message))) return missingUrlElicitation(reply)
-    return inputRequired(questions, this.#seal(request, { kind: 'again', until: this.#until }))
+    if (!canVisit(declaredBy(request.message))) return missingUrlElicitation(reply, visits)
+    return inputRequired(visitQuestions(visits), this.#seal(request, { kind: 'again', until: this.#until }))
   }
 
   get #until(): number {
@@ -265,11 +299,19 @@ interface Outcome {
   readonly id: string
 }
 
+/** A task that only its waiting caller knows is waited for. */
+function carry(speaker: LegacySpeaker, request: BackendRequest, events: CallEvents): Promise<Reply> {
+  return request.task === undefined ? speaker.carry(request, events) : carryHeld(speaker, request, events)
+}
+
+/** Where tasks live that have nothing to isolate. */
+const TASKS_OF_ALL: SessionWanted = { key: '["tasks"]', declared: NOTHING_DECLARED, exclusive: false }
+
 /** The one client at the other end of the gateway's own pipe. */
 const PIPE = 'pipe'
 
-/** Who is told apart; undefined for an anonymous client without a session, of which nothing is known. */
-function ownerOf({ principal, downstream }: BackendRequest, isolation: Isolation): string | undefined {
+/** Whose session a request belongs to; undefined for an anonymous client without a session, of which nothing is known. */
+export function ownerOf({ principal, downstream }: BackendRequest, isolation: Isolation): string | undefined {
   const { session, transport } = downstream
   if (!principal.anonymous && (isolation === 'principal' || session === undefined))
     return `principal ${principal.id}`

@@ -2,7 +2,7 @@ import type { Reply } from '../pipeline/call.ts'
 import { type Edit, editMembers } from '../protocol/edit.ts'
 import { type JsonObject, member, stringOf, valueOf } from '../protocol/json.ts'
 import { type ErrorMessage, type ResultMessage, edited } from '../protocol/message.ts'
-import { META } from '../protocol/meta.ts'
+import { META, TASKS } from '../protocol/meta.ts'
 import { CACHEABLE_METHODS } from '../protocol/methods.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { retarget } from './speaker.ts'
@@ -17,11 +17,13 @@ export function legacyEdits(
   id: string,
   clientToken: string | undefined,
 ): readonly Edit[] {
-  const { params } = request.message
+  const { params, method } = request.message
   const edits = [...retarget(request, id)]
   if (params === undefined) return edits
   const changes: Record<string, string | undefined> = {}
   for (const key of MODERN_PARAMS) changes[key] = undefined
+  // A member of that name is a wish of the legacy era, and the adapter's alone to make.
+  if (method === 'tools/call') changes['task'] = request.task
   const meta = member(params, '_meta')
   if (meta?.kind !== 'object') return [...edits, ...editMembers(params, changes)]
   const modern = new Set<string>(MODERN_META)
@@ -72,9 +74,25 @@ export function identityOf(result: JsonObject, text: string): BackendIdentity | 
     era: 'legacy',
     version,
     serverInfo: isImplementation(serverInfo) ? serverInfo : undefined,
-    capabilities: isRecord(capabilities) ? capabilities : {},
+    capabilities: isRecord(capabilities) ? withTasks(capabilities) : {},
     instructions: typeof instructions === 'string' ? instructions : undefined,
   }
+}
+
+/** Experimental tasks of tools (2025-11-25, basic/utilities/tasks "Server Capabilities") are carried as the extension. */
+function withTasks(capabilities: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { tasks, extensions } = capabilities
+  const others = Object.entries(isRecord(extensions) ? extensions : {}).filter(([name]) => name !== TASKS)
+  const requests = isRecord(tasks) ? tasks['requests'] : undefined
+  const tools = isRecord(requests) ? requests['tools'] : undefined
+  const hasTasks = isRecord(tools) && isRecord(tools['call'])
+  if (!hasTasks && !isRecord(extensions)) return capabilities
+  return { ...capabilities, extensions: Object.fromEntries([...others, ...(hasTasks ? [[TASKS, {}]] : [])]) }
+}
+
+/** Whether capabilities, as {@link identityOf} yields them, hold the tasks extension. */
+export function offersTasks({ extensions }: Readonly<Record<string, unknown>>): boolean {
+  return isRecord(extensions) && Object.hasOwn(extensions, TASKS)
 }
 
 /** True for an object that is no array. */

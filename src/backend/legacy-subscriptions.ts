@@ -57,9 +57,9 @@ class SessionSubscriptions implements LegacySubscriptions {
         return this.#add(uri)
       })
       const states = await unlessAborted(Promise.all(wanted), signal)
-      // Tasks of legacy servers are another thing, and nobody follows them.
+      // How tasks are is said in the sessions that made them.
       const resources = filter.resources.filter((_, at) => states[at])
-      listener.onOpen({ lists: filter.lists, resources, tasks: [] })
+      listener.onOpen({ ...filter, resources })
       await unlessAborted(stream.ended, signal)
     } finally {
       this.#leave(stream)

@@ -15,6 +15,7 @@ import type { Notifications, Reply } from '../pipeline/call.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
 import type { HttpChannel } from './http/channel.ts'
+import { streamStart } from './http/stream.ts'
 import { legacyEdits, toModernReply } from './legacy-form.ts'
 import { type LegacySubscriptions, createLegacySubscriptions } from './legacy-subscriptions.ts'
 import type { SpeakerPorts } from './ports.ts'
@@ -59,7 +60,7 @@ export interface LegacySpeaker extends Speaker {
   refuse(request: RequestMessage): void
   /**
    * Reads what the backend says outside of calls, until its stream ends: over Streamable HTTP the GET stream, if it
-   * offers one. `opened` is called once nothing can be missed any more.
+   * offers one, from where it was left. `opened` is called once nothing can be missed any more.
    *
    * @throws ChannelError, or the reason of the signal
    */
@@ -100,6 +101,7 @@ class SessionSpeaker implements LegacySpeaker {
   readonly #headers: Readonly<Record<string, string>>
   readonly #ports: SpeakerPorts
   readonly #subscriptions: LegacySubscriptions
+  readonly #position = streamStart()
   /** Rank of the level that the session was told; nothing was said yet. */
   #level = Number.POSITIVE_INFINITY
   /** Calls in flight that want log messages, the latest last. */
@@ -144,13 +146,15 @@ class SessionSpeaker implements LegacySpeaker {
       }
     }
     const onRequest = (asked: RequestMessage): void => {
-      if (!this.#pong(asked)) events.onRequest(asked)
+      if (this.#pong(asked) || this.#ports.client?.takesForTask(asked) === true) return
+      events.onRequest(asked)
     }
     const text = splice(message.text, legacyEdits(request, id, clientToken))
     const patient = events.isPatient === true
+    const { trace } = request
     if (level !== undefined) this.#listening.push(takeLog)
     try {
-      return (await this.#exchange({ text, id, signal, patient, onNotification, onRequest })).message
+      return (await this.#exchange({ text, id, signal, patient, trace, onNotification, onRequest })).message
     } finally {
       if (level !== undefined) this.#listening.splice(this.#listening.indexOf(takeLog), 1)
     }
@@ -184,7 +188,7 @@ class SessionSpeaker implements LegacySpeaker {
       else if (message.kind === 'request') this.onStray(message)
     }
     try {
-      await channel.listen(this.#headers, { onMessage, onOpen: opened }, signal)
+      await channel.listen(this.#headers, { onMessage, onOpen: opened, position: this.#position }, signal)
     } catch (error) {
       if (!isWithoutStream(error)) throw error
       // The same status may mean that the session is gone, which any request finds out.
@@ -198,7 +202,8 @@ class SessionSpeaker implements LegacySpeaker {
   onMessage(message: NotificationMessage): undefined {
     this.#ports.onChange(message)
     const { client } = this.#ports
-    if (message.method === 'notifications/cancelled') client?.onNotification(message)
+    if (message.method === 'notifications/cancelled' || message.method === 'notifications/tasks/status')
+      client?.onNotification(message)
     // On a channel without streams nothing says to which call a log message belongs: it is told to the latest one
     // that asked for any, and to nobody where the session is not one client's alone.
     if (message.method === 'notifications/message' && client?.exclusive === true)
@@ -206,8 +211,8 @@ class SessionSpeaker implements LegacySpeaker {
   }
 
   onStray(request: RequestMessage): void {
-    if (this.#pong(request)) return
     const { client } = this.#ports
+    if (this.#pong(request) || client?.takesForTask(request) === true) return
     if (client === undefined) this.refuse(request)
     else client.onRequest(request)
   }

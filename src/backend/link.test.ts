@@ -373,6 +373,77 @@ describe('the verdict about the era', () => {
     assert.deepEqual(modern.channel.methods, ['server/discover'])
   })
 
+  const UPGRADED: Script = (method, exchange) =>
+    method === 'server/discover'
+      ? answer(exchange, { supportedVersions: ['2026-07-28'], capabilities: {} })
+      : answer(exchange, {})
+  const TEN_MINUTES = 600_000
+
+  test('of a legacy server is looked at again from time to time, and calls in flight are left alone', async () => {
+    const gate = Promise.withResolvers<void>()
+    const slow: Script = async (method, exchange) => {
+      if (method === 'slow') await gate.promise
+      return legacyServer()(method, exchange)
+    }
+    const { clock, channel, link, changes } = setUp(slow)
+    await link.speaker(LIVE)
+    const since = clock.wallTime()
+    await clock.advance(TEN_MINUTES)
+    assert.deepEqual(channel.methods, ['server/discover', 'initialize', 'server/discover'])
+    assert.deepEqual(link.state.verdict, { era: 'legacy', since: since + TEN_MINUTES })
+    const inFlight = link.use((speaker) => speaker.ask('slow', '', LIVE), LIVE)
+    await settled()
+    channel.script = (method, exchange) => (method === 'slow' ? slow : UPGRADED)(method, exchange)
+    const heard = changes.length
+    await clock.advance(TEN_MINUTES)
+    assert.equal(link.state.verdict?.era, 'modern')
+    assert.equal((await link.speaker(LIVE)).identity.era, 'modern')
+    assert.ok(changes.length > heard, 'everything may be different now')
+    assert.deepEqual(channel.deleted, [], 'the session lives as long as its calls may')
+    gate.resolve()
+    assert.equal((await inFlight).kind, 'result')
+    await clock.advance(30_000)
+    assert.equal(channel.deleted.length, 1)
+    await clock.advance(TEN_MINUTES)
+    assert.equal(clock.pending, 0, 'a modern server is not asked again')
+  })
+
+  test('is kept where looking again says nothing, and looked at later', async () => {
+    const { clock, channel, link } = setUp(legacyServer())
+    await link.speaker(LIVE)
+    const { verdict } = link.state
+    for (const failure of [REFUSED, { kind: 'status', status: 503, body: '' }] as const) {
+      channel.script = () => fail(failure)
+      await clock.advance(TEN_MINUTES)
+      assert.deepEqual([link.state.verdict, link.state.condition.state], [verdict, 'up'])
+    }
+    channel.script = UPGRADED
+    await clock.advance(TEN_MINUTES)
+    assert.equal(link.state.verdict?.era, 'modern')
+  })
+
+  test('of a process is looked at when it is started again, once it is old', async () => {
+    const { clock, channel, link } = setUp(legacyServer(), { transport: 'stdio' })
+    await link.speaker(LIVE)
+    link.onEnd('gone')
+    await clock.advance(500)
+    assert.deepEqual(channel.methods, ['server/discover', 'initialize', 'initialize'])
+    await clock.advance(2 * TEN_MINUTES)
+    assert.equal(channel.methods.length, 3, 'a running process is not asked')
+    channel.script = UPGRADED
+    link.onEnd('gone')
+    await clock.advance(500)
+    assert.equal((await link.speaker(LIVE)).identity.era, 'modern')
+  })
+
+  test('that is pinned is never looked at', async () => {
+    const { clock, channel, link } = setUp(legacyServer(), { era: 'legacy' })
+    await link.speaker(LIVE)
+    await clock.advance(10 * TEN_MINUTES)
+    assert.deepEqual(channel.methods, ['initialize'])
+    assert.equal(clock.pending, 0)
+  })
+
   test('is dated', async () => {
     const { clock, link } = setUp(legacyServer())
     await clock.advance(1234)

@@ -6,8 +6,9 @@ import type { SubscriptionFilter } from '../protocol/subscription.ts'
 import type { Era } from '../protocol/versions.ts'
 import type { BackendCondition, BackendIdentity, BackendSubscription, Subscriber } from './backend.ts'
 import { type Channel, ChannelError } from './channel.ts'
-import { initializeLegacy, isEraEvidence, probeEra } from './detect.ts'
-import { asGatewayError } from './failure.ts'
+import { inTime } from './deadline.ts'
+import { LEGACY_FOR, believedEra, disprovesVerdict, findEra, initializeLegacy, probeEra } from './detect.ts'
+import { asGatewayError, isMisbehaviour } from './failure.ts'
 import { isLegacy } from './legacy.ts'
 import { createModernSpeaker } from './modern.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
@@ -63,8 +64,6 @@ export interface LinkState {
   readonly reconnects: number
 }
 
-/** A stdio server that does not answer the probe in this time is taken for a legacy one. */
-const STDIO_PROBE_TIMEOUT = 5000
 const FIRST_RETRY = 500
 const LAST_RETRY = 30_000
 
@@ -73,15 +72,26 @@ export function createLink(config: LinkConfig, openChannel: OpenChannel, ports: 
   return new BackendLink(config, openChannel, ports)
 }
 
-function downCondition(reason: string, detail: string | undefined): BackendCondition {
-  return detail === undefined ? { state: 'down', reason } : { state: 'down', reason, detail }
+/** Why a backend is down. */
+interface Loss {
+  readonly reason: string
+  readonly detail?: string | undefined
+  /** True where something answers, but not as it should. */
+  readonly answers?: true
 }
 
-/** An answer that does not fit the era; silence, refused connections and overload say nothing about it. */
-function disprovesVerdict(error: unknown): boolean {
-  if (!(error instanceof ChannelError)) return false
-  const { failure } = error
-  return failure.kind === 'protocol' || (failure.kind === 'status' && isEraEvidence(failure.status))
+function downCondition({ reason, detail, answers }: Loss): BackendCondition {
+  return {
+    state: 'down',
+    reason,
+    ...(detail === undefined ? {} : { detail }),
+    ...(answers === undefined ? {} : { answers }),
+  }
+}
+
+function lossOf(error: unknown): Loss {
+  const reason = error instanceof Error ? error.message : 'unknown failure'
+  return isMisbehaviour(error) ? { reason, answers: true } : { reason }
 }
 
 class BackendLink implements Link {
@@ -97,6 +107,7 @@ class BackendLink implements Link {
   #state: LinkState
   #failures = 0
   #cancelRetry: (() => void) | undefined
+  #cancelReview: (() => void) | undefined
   #reviving = false
 
   constructor(config: LinkConfig, openChannel: OpenChannel, ports: BackendPorts) {
@@ -174,7 +185,7 @@ class BackendLink implements Link {
     if (this.#closing.signal.aborted) return
     this.#speaker = undefined
     this.#subscriptions.detach()
-    this.#down(reason, detail)
+    this.#down({ reason, detail })
   }
 
   async close(): Promise<void> {
@@ -182,6 +193,7 @@ class BackendLink implements Link {
       new GatewayError('DRAINING', 'The gateway is shutting down', { backend: this.#config.name }),
     )
     this.#cancelRetry?.()
+    this.#cancelReview?.()
     this.#subscriptions.close()
     await this.#speaker?.close()
   }
@@ -195,39 +207,33 @@ class BackendLink implements Link {
 
   async #attempt(): Promise<Speaker> {
     try {
-      const speaker = await this.#inTime((signal) => this.#establish(signal))
-      this.#connected(speaker)
-      return speaker
+      return await this.#inTime(async (signal) => {
+        const channel = await this.#openChannel()
+        const speaker = await this.#establish(channel, signal)
+        signal.throwIfAborted()
+        this.#connected(speaker)
+        this.#reviewLater(channel, speaker)
+        return speaker
+      })
     } catch (error) {
       if (disprovesVerdict(error)) this.#state = { ...this.#state, verdict: undefined }
-      this.#down(error instanceof Error ? error.message : 'unknown failure')
+      this.#down(lossOf(error))
       throw asGatewayError(error, this.#config.name)
     }
   }
 
   /** Work of the link's own: ends when the backend takes longer than its timeout, or when the link closes. */
-  async #inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const deadline = new AbortController()
-    const { name, timeout } = this.#config
-    const message = `Backend ${name} did not answer within ${timeout} ms`
-    const cancel = this.#ports.clock.after(timeout, () =>
-      deadline.abort(new GatewayError('BACKEND_TIMEOUT', message, { backend: name })),
-    )
-    const signal = AbortSignal.any([deadline.signal, this.#closing.signal])
-    try {
-      return await unlessAborted(work(signal), signal)
-    } finally {
-      cancel()
-    }
+  #inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return inTime(work, { ...this.#config, clock: this.#ports.clock, closing: this.#closing.signal })
   }
 
   /** Follows the configured era, else the last verdict, else finds out. */
-  async #establish(signal: AbortSignal): Promise<Speaker> {
-    const channel = await this.#openChannel()
-    const setting = this.#config.era === 'auto' ? (this.#state.verdict?.era ?? 'auto') : this.#config.era
+  async #establish(channel: Channel, signal: AbortSignal): Promise<Speaker> {
+    const setting =
+      this.#config.era === 'auto' ? believedEra(this.#state.verdict, this.#ports.clock) : this.#config.era
     const initialize = this.#config.initialize ?? initializeLegacy
     if (setting === 'legacy') return initialize(channel, this.#speakerPorts, signal)
-    const verdict = await this.#probe(channel, signal)
+    const verdict = await findEra(channel, this.#speakerPorts, { clock: this.#ports.clock, signal })
     if (verdict.era === 'modern') return createModernSpeaker(channel, verdict.identity, this.#speakerPorts)
     if (this.#config.era === 'modern') {
       throw new ChannelError({ kind: 'protocol', reason: `is configured as modern, but ${verdict.reason}` })
@@ -238,19 +244,34 @@ class BackendLink implements Link {
     return initialize(await this.#openChannel(), this.#speakerPorts, signal)
   }
 
-  async #probe(channel: Channel, signal: AbortSignal): ReturnType<typeof probeEra> {
-    if (channel.transport === 'http') return probeEra(channel, this.#speakerPorts, signal)
-    const silence = new AbortController()
-    const reason = new ChannelError({ kind: 'protocol', reason: 'server/discover was not answered' })
-    const cancel = this.#ports.clock.after(STDIO_PROBE_TIMEOUT, () => silence.abort(reason))
-    try {
-      return await probeEra(channel, this.#speakerPorts, AbortSignal.any([signal, silence.signal]))
-    } catch (error) {
-      if (error !== reason) throw error
-      return { era: 'legacy', reason: reason.message }
-    } finally {
-      cancel()
-    }
+  /** A legacy server answers as one for ever, even if it has learnt more: it is asked again from time to time. */
+  #reviewLater(channel: Channel, speaker: Speaker): void {
+    this.#cancelReview?.()
+    // A process learns nothing while it runs, and some end when they are asked: it is asked when it is started.
+    if (this.#config.era !== 'auto' || channel.transport !== 'http' || !isLegacy(speaker)) return
+    this.#cancelReview = this.#ports.clock.after(LEGACY_FOR, () => void this.#review(channel, speaker))
+  }
+
+  async #review(channel: Channel, speaker: Speaker): Promise<void> {
+    if (this.#speaker !== speaker) return
+    // Refused, overloaded or away: that says nothing about the era.
+    const verdict = await this.#inTime((signal) => probeEra(channel, this.#speakerPorts, signal)).catch(
+      () => undefined,
+    )
+    if (this.#speaker !== speaker || this.#closing.signal.aborted) return
+    if (verdict?.era === 'modern')
+      return this.#replace(speaker, createModernSpeaker(channel, verdict.identity, this.#speakerPorts))
+    if (verdict !== undefined)
+      this.#state = { ...this.#state, verdict: { era: 'legacy', since: this.#ports.clock.wallTime() } }
+    this.#reviewLater(channel, speaker)
+  }
+
+  /** Calls from now on go another way; those in flight get the time that they have to end in their own. */
+  #replace(old: Speaker, fresh: Speaker): void {
+    const { clock } = this.#ports
+    this.#subscriptions.detach()
+    this.#connected(fresh)
+    clock.after(this.#config.timeout, () => void old.close().catch(() => undefined))
   }
 
   #connected(speaker: Speaker): void {
@@ -295,7 +316,7 @@ class BackendLink implements Link {
       error instanceof ChannelError &&
       (error.failure.kind === 'unreachable' || this.#speaker === undefined)
     ) {
-      this.#down(error.message)
+      this.#down(lossOf(error))
     }
     // Silence may be slow work or the end of the backend: a request that costs nothing tells.
     if (error instanceof GatewayError && error.code === 'BACKEND_TIMEOUT') this.#scheduleRetry()
@@ -315,15 +336,19 @@ class BackendLink implements Link {
     this.#state = { ...this.#state, condition: { state: 'up' }, since: this.#ports.clock.wallTime() }
   }
 
-  #down(reason: string, detail?: string): void {
+  #down(loss: Loss): void {
     if (this.#closing.signal.aborted) return
     const { condition } = this.#state
+    const { reason, detail } = loss
     if (condition.state === 'down') {
       // What the process said last stays known while it cannot be started again.
-      this.#state = { ...this.#state, condition: downCondition(reason, detail ?? condition.detail) }
+      this.#state = {
+        ...this.#state,
+        condition: downCondition({ ...loss, detail: detail ?? condition.detail }),
+      }
     } else {
       const since = this.#ports.clock.wallTime()
-      this.#state = { ...this.#state, condition: downCondition(reason, detail), since }
+      this.#state = { ...this.#state, condition: downCondition(loss), since }
       this.#ports.log('warn', 'backend is down', { backend: this.#config.name, reason, detail })
       // Its lists are those of a backend that is away from now on.
       if (this.#state.identity !== undefined) this.#subscriptions.suspectLists()
@@ -360,7 +385,7 @@ class BackendLink implements Link {
       await this.#inTime((signal) => speaker.ping(signal))
     } catch (error) {
       if (error instanceof StaleSpeakerError) this.#drop(speaker, error)
-      else this.#down(error instanceof Error ? error.message : 'unknown failure')
+      else this.#down(lossOf(error))
       throw error
     }
     const wasDown = this.#state.condition.state !== 'up'

@@ -1,7 +1,7 @@
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { HeaderLookup, Notifications, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
-import { type Edit, splice } from '../protocol/edit.ts'
+import { type Edit, editMembers, splice } from '../protocol/edit.ts'
 import { encodeHeaderValue } from '../protocol/headers.ts'
 import { member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
@@ -19,6 +19,7 @@ import {
 } from '../protocol/subscription.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
+import { declaresTasks } from './capabilities.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
 import { type SpeakerPorts, ownRequestMeta } from './ports.ts'
 import {
@@ -54,7 +55,7 @@ class ModernSpeaker implements Speaker {
     this.#ports = ports
   }
 
-  async send(request: BackendRequest, out: Notifications): Promise<Reply> {
+  send(request: BackendRequest, out: Notifications): Promise<Reply> {
     const id = this.#ports.nextId()
     const { message, signal } = request
     const clientToken = progressTokenOf(message.text, message.params)
@@ -68,19 +69,19 @@ class ModernSpeaker implements Speaker {
     }
     const text = splice(message.text, modernEdits(request, id, clientToken))
     const headers = this.#overHttp ? mirrorHeaders(request) : NO_HEADERS
-    const answer = await this.#exchange({ text, id, headers, signal, onNotification })
-    if (answer.message.kind === 'result') checkResultType(answer.message, message)
-    return answer.message
+    const { trace } = request
+    return this.#channel
+      .exchange({ ...MODERN, text, id, headers, signal, onNotification, trace })
+      .then((answer) => replyOf(answer, message), rethrown)
   }
 
-  async ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
+  ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
     const { nextId, requestMeta } = this.#ports
     const id = nextId()
     const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params === '' ? '' : `${params},`}"_meta":${requestMeta}}}`
     const headers = this.#ownHeaders(method)
     const onNotification = (notification: NotificationMessage): undefined => this.onMessage(notification)
-    const answer = await this.#exchange({ text, id, headers, signal, onNotification })
-    return answer.message
+    return this.#exchange({ text, id, headers, signal, onNotification })
   }
 
   async ping(signal: AbortSignal): Promise<void> {
@@ -105,8 +106,8 @@ class ModernSpeaker implements Speaker {
     const headers = this.#ownHeaders('subscriptions/listen')
     const both = AbortSignal.any([signal, ended.signal])
     try {
-      const exchange = { text, id, headers, signal: both, onNotification, patient: true }
-      const { message } = await this.#exchange(exchange)
+      const exchange = { text, id, headers, signal: both, onNotification, isEndless: true }
+      const message = await this.#exchange(exchange)
       if (message.kind === 'error') await this.#unsubscribable(message, listener, signal)
     } catch (error) {
       if (error !== end) throw error
@@ -149,17 +150,23 @@ class ModernSpeaker implements Speaker {
     return this.#channel.transport === 'http'
   }
 
-  #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer> {
-    const { text, id, headers, signal, onNotification } = request
-    return this.#channel
-      .exchange({ text, id, headers, signal, onNotification, era: 'modern', onRequest: ignore })
-      .then(ofThisEra, rethrown)
+  #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer['message']> {
+    return this.#channel.exchange({ ...request, ...MODERN }).then(messageOf, rethrown)
   }
 }
 
-function ofThisEra(answer: Answer): Answer {
+/** Modern servers send no requests. */
+const MODERN = { era: 'modern', onRequest: (): void => undefined } as const
+
+function messageOf(answer: Answer): Answer['message'] {
   if (isOfOtherEra(answer)) throw otherEra(`HTTP status ${answer.status}`)
-  return answer
+  return answer.message
+}
+
+function replyOf(answer: Answer, request: RequestMessage): Reply {
+  const message = messageOf(answer)
+  if (message.kind === 'result') checkResultType(message, request)
+  return message
 }
 
 function rethrown(error: unknown): never {
@@ -167,14 +174,22 @@ function rethrown(error: unknown): never {
   throw error
 }
 
-/** Modern servers send no requests. */
-function ignore(): void {}
-
 function modernEdits(request: BackendRequest, id: string, clientToken: string | undefined): readonly Edit[] {
-  const edits = retarget(request, id)
+  const edits = withoutLegacyTask(request, retarget(request, id))
   if (clientToken === undefined) return edits
   const token = member(member(request.message.params, '_meta'), META.progressToken)
   return token === undefined ? edits : [...edits, replaceNode(token, id)]
+}
+
+/** The wish of a legacy client for a task is said by the extension that is declared for it. */
+function withoutLegacyTask({ downstream, message }: BackendRequest, edits: readonly Edit[]): readonly Edit[] {
+  if (
+    downstream.era !== 'legacy' ||
+    message.params === undefined ||
+    member(message.params, 'task') === undefined
+  )
+    return edits
+  return [...edits, ...editMembers(message.params, { task: undefined })]
 }
 
 /**
@@ -225,14 +240,6 @@ function checkResultType(reply: ResultMessage, request: RequestMessage): void {
     kind: 'protocol',
     reason: `answered ${request.method} with resultType ${rawOf(reply.text, node).slice(0, 80)}`,
   })
-}
-
-function declaresTasks(request: RequestMessage): boolean {
-  const capabilities = member(member(request.params, '_meta'), META.clientCapabilities)
-  return (
-    capabilities !== undefined &&
-    rawOf(request.text, capabilities).includes('"io.modelcontextprotocol/tasks"')
-  )
 }
 
 function otherEra(evidence: string): StaleSpeakerError {

@@ -51,7 +51,9 @@ export interface SessionClient {
   readonly exclusive: boolean
   /** Takes a request of the backend that came outside of the stream of a call. */
   onRequest(request: RequestMessage): void
-  /** Takes word that the backend withdraws a request of its own. */
+  /** Takes a request of the backend that belongs to a task of the session, on whichever stream it came; false where it does not. */
+  takesForTask(request: RequestMessage): boolean
+  /** Takes word that the backend withdraws a request of its own, or how a task is. */
   onNotification(notification: NotificationMessage): void
 }
 

@@ -1,9 +1,12 @@
 import type { BackendConfig } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
-import type { RequestMessage } from '../protocol/message.ts'
+import { member, stringOf } from '../protocol/json.ts'
+import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
+import { relatedTaskOf } from '../protocol/tasks.ts'
 import type { Declared } from './capabilities.ts'
 import type { LegacySpeaker } from './legacy.ts'
+import type { LegacyTask } from './legacy-task.ts'
 import type { BackendPorts, SessionClient } from './ports.ts'
 import { StaleSpeakerError } from './speaker.ts'
 import { createEventRate } from './stdio/rate.ts'
@@ -12,6 +15,8 @@ import type { WaitingCall } from './waiting-call.ts'
 /** One session of a legacy server, or the process of its own that a stdio server is for its client. */
 export interface Connection {
   readonly speaker: LegacySpeaker
+  /** As {@link OpenSession.follow}. */
+  follow(): void
   close(): Promise<void>
 }
 
@@ -56,6 +61,10 @@ export interface OpenSession {
   readonly speaker: LegacySpeaker
   /** In the order of their start. */
   readonly calls: Set<WaitingCall>
+  /** Tasks that live in it, by the server's ids. */
+  readonly tasks: Map<string, LegacyTask>
+  /** Listens from now on to what the server says outside of calls, where it would not otherwise. */
+  follow(): void
 }
 
 /** The sessions of one legacy backend: opened on demand, bounded in number and rate, closed when idle. */
@@ -250,22 +259,42 @@ class Slot {
 
   async #begin(): Promise<Life> {
     const calls = new Set<WaitingCall>()
+    const tasks = new Map<string, LegacyTask>()
     const now: { life?: Life; isOver?: true } = {}
     const client: SessionClient = {
       capabilities: this.#wanted.declared.capabilities,
       exclusive: this.#wanted.exclusive,
       onRequest: (request) => takeRequest(request, calls, () => now.life?.speaker.refuse(request)),
-      onNotification: (notification) => calls.forEach((call) => call.withdraw(notification)),
+      takesForTask: (request) => {
+        const task = tasks.get(relatedTaskOf(request.text, request.params) ?? '')
+        task?.onRequest(request)
+        return task !== undefined
+      },
+      onNotification: (notification) => {
+        if (notification.method === 'notifications/cancelled')
+          for (const one of [...calls, ...tasks.values()]) one.withdraw(notification)
+        else void tasks.get(taskIdOf(notification))?.told(notification)
+      },
     }
     const connection = await this.#open(client, () => {
       now.isOver = true
       if (this.#life === now.life) this.#life = undefined
     })
-    const life = { speaker: connection.speaker, calls, connection }
+    const life: Life = {
+      speaker: connection.speaker,
+      calls,
+      tasks,
+      connection,
+      follow: () => connection.follow(),
+    }
     now.life = life
     if (now.isOver !== true && !this.#isClosed) this.#life = life
     return life
   }
+}
+
+function taskIdOf({ text, params }: NotificationMessage): string {
+  return stringOf(text, member(params, 'taskId')) ?? ''
 }
 
 /**

@@ -5,8 +5,8 @@ import type { Clock } from '../pipeline/clock.ts'
 import { member, rawOf } from '../protocol/json.ts'
 import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
 import type { LegacyCapabilities } from './capabilities.ts'
-import { KEY_STEM, type Question, answerText, giveUp, isAnswer, isQuestion, questionOf } from './input.ts'
 import { type CallEvents, type LegacySpeaker, passOn } from './legacy.ts'
+import { type OpenQuestions, createQuestions } from './questions.ts'
 import type { Quota } from './quota.ts'
 
 /** Milliseconds in which questions that a server asks side by side are gathered. */
@@ -40,7 +40,8 @@ export interface WaitingCallPorts {
   /** Milliseconds that the client has to answer. */
   readonly parkTime: number
   readonly backend: string
-  readonly principal: string
+  /** Whose places it takes: see {@link holderOf}. */
+  readonly holder: string
   readonly capabilities: LegacyCapabilities
   /** Called once when the call may be forgotten. */
   onForget(): void
@@ -55,12 +56,10 @@ type Outcome = { readonly reply: Reply } | { readonly error: unknown }
  */
 export class WaitingCall implements CallEvents {
   readonly #ports: WaitingCallPorts
-  readonly #speaker: LegacySpeaker
   readonly #own = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
   readonly isPatient = true
-  readonly #questions = new Map<string, Question>()
-  readonly #asked = new Map<string, number>()
+  readonly #questions: OpenQuestions
   #attendants: readonly Attendant[] = []
   #outcome: Outcome | undefined
   /** The questions are gathered and have to be answered before anything else happens. */
@@ -71,7 +70,7 @@ export class WaitingCall implements CallEvents {
   #cancelDeadline: (() => void) | undefined
 
   constructor(speaker: LegacySpeaker, ports: WaitingCallPorts) {
-    this.#speaker = speaker
+    this.#questions = createQuestions(ports.capabilities, (text) => speaker.respond(text))
     this.#ports = ports
   }
 
@@ -121,12 +120,7 @@ export class WaitingCall implements CallEvents {
 
   /** Gives the server the answers to its questions. Keys that are not asked for (any more) mean nothing. */
   answer(responses: ReadonlyMap<string, string>): void {
-    for (const [key, question] of this.#questions) {
-      const raw = responses.get(key)
-      if (raw === undefined || !isAnswer(raw, question)) continue
-      this.#questions.delete(key)
-      this.#speaker.respond(answerText(question, raw))
-    }
+    this.#questions.answer(responses)
     this.#settleQuestions()
   }
 
@@ -137,23 +131,15 @@ export class WaitingCall implements CallEvents {
   }
 
   onRequest(request: RequestMessage): void {
-    const found = questionOf(request, this.#ports.capabilities)
-    if (!isQuestion(found)) {
-      const id = rawOf(request.text, request.id)
-      return this.#speaker.respond(`{"jsonrpc":"2.0","id":${id},"error":${JSON.stringify(found)}}`)
-    }
-    if (!this.isInFlight) return this.#speaker.respond(giveUp(found))
-    const count = (this.#asked.get(found.method) ?? 0) + 1
-    this.#asked.set(found.method, count)
-    this.#questions.set(`${KEY_STEM[found.method]}_${count}`, found)
+    if (!this.#questions.take(request)) return
+    if (!this.isInFlight) return this.#questions.giveUp()
     this.#cancelGathering ??= this.#ports.clock.after(GATHERING, () => this.#gathered())
   }
 
   /** The server no longer waits for the answer to one of its questions. */
   withdraw(notification: NotificationMessage): undefined {
     const node = member(notification.params, 'requestId')
-    const id = node === undefined ? undefined : rawOf(notification.text, node)
-    for (const [key, question] of this.#questions) if (question.id === id) this.#questions.delete(key)
+    this.#questions.withdraw(node === undefined ? undefined : rawOf(notification.text, node))
     this.#settleQuestions()
   }
 
@@ -163,18 +149,15 @@ export class WaitingCall implements CallEvents {
   }
 
   #park(): Progress {
-    const { parking, principal, parkTime, backend } = this.#ports
-    if (!this.#wasParked && !parking.take(principal)) {
+    const { parking, holder, parkTime, backend } = this.#ports
+    if (!this.#wasParked && !parking.take(holder)) {
       const error = new GatewayError('TOO_MANY', 'Too many calls wait for input of this client', { backend })
       this.#end({ error })
       throw error
     }
     this.#wasParked = true
     if (this.#cancelDeadline === undefined) this.#setDeadline(parkTime)
-    return {
-      kind: 'questions',
-      questions: [...this.#questions].map(([key, { modern }]) => [key, modern]),
-    }
+    return { kind: 'questions', questions: this.#questions.list() }
   }
 
   #gathered(): void {
@@ -216,10 +199,9 @@ export class WaitingCall implements CallEvents {
     this.#outcome = outcome
     this.#cancelGathering?.()
     this.#setDeadline(undefined)
-    for (const question of this.#questions.values()) this.#speaker.respond(giveUp(question))
-    this.#questions.clear()
+    this.#questions.giveUp()
     if ('error' in outcome) this.#own.abort(outcome.error)
-    if (this.#wasParked) this.#ports.parking.give(this.#ports.principal)
+    if (this.#wasParked) this.#ports.parking.give(this.#ports.holder)
     this.#isAsking = false
     this.#wake()
     this.#ended.resolve()

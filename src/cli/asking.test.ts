@@ -150,7 +150,15 @@ test('headers mirror the body, every page is read, and an error is a message wit
     other.listen(0, '127.0.0.1', resolve)
   })
   const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/mcp`
-  const plain = await run({ cwd }, 'call', 'größe', '--url', url, '--arg', 'region=7')
+  const plain = await run(
+    { cwd, env: { TOOLGATE_TOKEN: 'tg_1_x' } },
+    'call',
+    'größe',
+    '--url',
+    url,
+    '--arg',
+    'region=7',
+  )
   const json = await run({ cwd }, 'call', 'größe', '--url', url, '--json')
   const typo = await run({ cwd }, 'call', 'größe', '--url', url, '--arg', 'regoin=7')
   other.closeAllConnections()
@@ -170,6 +178,8 @@ test('headers mirror the body, every page is read, and an error is a message wit
     ['tools/call', '2026-07-28', '7'],
   )
   assert.equal(headers?.['mcp-name'], `=?base64?${Buffer.from('größe').toString('base64')}?=`)
+  assert.ok(seen.slice(0, 3).every(({ authorization }) => authorization === 'Bearer tg_1_x'))
+  assert.equal(seen.at(-1)?.authorization, undefined)
   assert.match(bodies[2] ?? '', /"arguments":\{"region":7\}/)
 })
 
@@ -222,18 +232,38 @@ const STATUS = {
       name: 'github',
       transport: 'http',
       era: 'modern',
-      state: 'up',
-      reason: null,
+      state: 'degraded',
+      reason: '1 of 2 endpoints are out of rotation',
+      since: '2026-11-22T08:30:00.000Z',
+      latencyMs: 4.2,
       tools: 2,
-      readyAfterMs: 41,
       restarts: 0,
+      endpoints: [
+        {
+          url: 'http://127.0.0.1:8001/mcp',
+          state: 'healthy',
+          reason: null,
+          since: '2026-11-22T08:00:00.000Z',
+          latencyMs: 4.2,
+          ejectedUntil: null,
+        },
+        {
+          url: 'http://127.0.0.1:8002/mcp',
+          state: 'unreachable',
+          reason: 'connection refused',
+          since: '2026-11-22T08:30:00.000Z',
+          latencyMs: null,
+          ejectedUntil: '2026-11-22T08:31:00.000Z',
+        },
+      ],
     },
     {
       name: 'storage',
       transport: 'stdio',
       era: null,
-      state: 'down',
+      state: 'unreachable',
       reason: 'exited with code 1',
+      since: '2026-11-22T08:29:59.500Z',
       tools: null,
       restarts: 3,
     },
@@ -254,7 +284,7 @@ test('status asks the admin listener with its token and prints a table', async (
   const world = { cwd, env: { TOOLGATE_STATE_DIR: state } }
   const url = `http://127.0.0.1:${(admin.address() as AddressInfo).port}`
   await announce(state, '7', { admin: url, token: 'sesame', url: STATUS.gateway.url, pid: 7 })
-  const { code, stdout, stderr } = await run(world, 'status')
+  const { code, stdout, stderr } = await run({ ...world, columns: 200 }, 'status')
   const json = await run(world, 'status', '--json')
   admin.closeAllConnections()
   admin.close()
@@ -265,9 +295,11 @@ test('status asks the admin listener with its token and prints a table', async (
     stdout,
     `mcp-gateway 0.1.0  http://127.0.0.1:8080/mcp
 
-BACKEND  STATE  ERA     TRANSPORT  TOOLS  READY  REASON
-github   up     modern  http       2      41ms
-storage  down   -       stdio      -      -      exited with code 1 (3 restarts)
+BACKEND               STATE        LATENCY  ERA     TRANSPORT  TOOLS  REASON
+github                degraded     4ms      modern  http       2      1 of 2 endpoints are out of rotation, since 2026-11-22 08:30:00Z
+  127.0.0.1:8001/mcp  healthy      4ms
+  127.0.0.1:8002/mcp  unreachable  -                                  ejected until 2026-11-22 08:31:00Z; connection refused, since 2026-11-22 08:30:00Z
+storage               unreachable  -        -       stdio      -      exited with code 1, since 2026-11-22 08:29:59Z (3 restarts)
 `,
   )
   assert.deepEqual(JSON.parse(json.stdout), STATUS)

@@ -1,7 +1,8 @@
 import { nearest } from '../config/nearest.ts'
 import type { Message } from '../protocol/message.ts'
 import { buildParamHeaders, readParamHeaders } from '../protocol/param-headers.ts'
-import { rawOf } from '../protocol/json.ts'
+import { rawOf, valueOf } from '../protocol/json.ts'
+import { parseValue } from '../protocol/value.ts'
 import { encodeArguments } from './arguments.ts'
 import {
   type Client,
@@ -54,7 +55,7 @@ async function send(
     method: 'tools/call',
     name: listed.name,
     params: { name: JSON.stringify(listed.name), arguments: args },
-    headers: mirrored.ok ? buildParamHeaders(JSON.parse(args), mirrored.headers) : {},
+    headers: mirrored.ok ? buildParamHeaders(parseValue(args), mirrored.headers) : {},
     onNotification: (notification) => {
       const line = progressLine(notification)
       if (line !== undefined) io.stderr.write(`${paint(io.stderr, 'dim', oneLine(line, 500))}\n`)
@@ -67,9 +68,7 @@ function progressLine({
   params,
   text,
 }: Message & { readonly kind: 'notification' }): string | undefined {
-  const values = (params === undefined ? {} : JSON.parse(rawOf(text, params))) as Readonly<
-    Record<string, unknown>
-  >
+  const values = (params === undefined ? {} : valueOf(text, params)) as Readonly<Record<string, unknown>>
   const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value ?? ''))
   if (method === 'notifications/message') return `${shown(values['level'])}: ${shown(values['data'])}`
   if (method !== 'notifications/progress') return undefined
@@ -85,7 +84,7 @@ function report(io: Io, reply: ClientReply, { json }: CallOptions): number {
     return 1
   }
   const raw = rawOf(reply.text, reply.result)
-  const result = JSON.parse(raw) as Readonly<Record<string, unknown>>
+  const result = valueOf(reply.text, reply.result) as Readonly<Record<string, unknown>>
   if (json) io.stdout.write(`${raw}\n`)
   else if (result['resultType'] === 'input_required') {
     throw new CliError(

@@ -3,7 +3,7 @@ import { parse } from 'yaml'
 import { readClientFile, serversMember } from '../config/client-file.ts'
 import { relaxJson } from '../config/json-comments.ts'
 import { formatPath } from '../config/problem.ts'
-import { isMapping } from '../config/validate.ts'
+import { isMapping } from '../config/tree.ts'
 import type { Io } from './io.ts'
 
 /** A desktop client whose configuration can be imported. */

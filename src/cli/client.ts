@@ -1,9 +1,10 @@
 import { Agent, request } from 'undici'
 import { encodeHeaderValue } from '../protocol/headers.ts'
-import { type JsonObject, member, rawOf, stringOf } from '../protocol/json.ts'
+import { type JsonObject, member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
 import { type Message, parseMessage } from '../protocol/message.ts'
 import { META } from '../protocol/meta.ts'
 import { createSseParser } from '../protocol/sse.ts'
+import { parseValue } from '../protocol/value.ts'
 import { MODERN_VERSION } from '../protocol/versions.ts'
 import { CliError, type Io } from './io.ts'
 
@@ -48,6 +49,7 @@ const MAX_ANSWER = 64 * 1024 * 1024
 /** A client of the gateway (or of any modern server) at `url`. Ctrl-C ends what is under way. */
 export function createClient(io: Io, url: string): Client {
   const agent = new Agent({ allowH2: false, connect: { timeout: 5000 }, headersTimeout: 0, bodyTimeout: 0 })
+  const credentials = credentialsOf(io)
   let lastId = 0
   return {
     url,
@@ -56,7 +58,7 @@ export function createClient(io: Io, url: string): Client {
       try {
         const response = await request(url, {
           method: 'POST',
-          headers: headersOf(call),
+          headers: { ...headersOf(call), ...credentials },
           body: bodyOf(io, call, lastId),
           signal: io.signal,
           dispatcher: agent,
@@ -68,6 +70,12 @@ export function createClient(io: Io, url: string): Client {
     },
     close: async () => agent.destroy(),
   }
+}
+
+/** The environment, not an argument: arguments are seen by everybody on the machine. */
+function credentialsOf({ env }: Io): Record<string, string> {
+  const token = env['TOOLGATE_TOKEN']
+  return token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` }
 }
 
 function headersOf({ method, name, headers }: ClientRequest): Record<string, string> {
@@ -214,7 +222,7 @@ export async function listTools(client: Client): Promise<ToolList> {
 }
 
 function readTool(text: string): ListedTool | undefined {
-  const value = JSON.parse(text) as Readonly<Record<string, unknown>> | null
+  const value = parseValue(text) as Readonly<Record<string, unknown>> | null
   if (typeof value !== 'object' || value === null || typeof value['name'] !== 'string') return undefined
   const words = (key: string): string | undefined => {
     const found = value[key]
@@ -242,7 +250,7 @@ const AWAY: Readonly<Record<string, string>> = {
 function readAway({ text, result }: ClientReply & { readonly ok: true }): readonly string[] {
   const meta = member(result, '_meta')
   const told = meta?.kind === 'object' ? member(meta, META.backends) : undefined
-  const value: unknown = told === undefined ? undefined : JSON.parse(rawOf(text, told))
+  const value: unknown = told === undefined ? undefined : valueOf(text, told)
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value as Readonly<Record<string, AwayBackend>>).map(
     ([name, { listed, reason }]) => `${name}: ${AWAY[String(listed)] ?? 'away'}: ${String(reason)}`,

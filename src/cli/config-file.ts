@@ -31,7 +31,7 @@ export type ReadConfig =
  * @throws CliError if no file is named and none is found
  */
 export async function readConfig(io: Io, options: ConfigOptions): Promise<ReadConfig> {
-  const file = options.config ?? (await findConfig(io))
+  const file = options.config ?? (await findConfig(io)) ?? noConfig()
   const readFile = async (path: string): Promise<string> => io.files.read(absolute(io, path))
   const result = await loadConfig(absolute(io, file), { env: io.env, readFile })
   const named = (problem: ConfigProblem): ConfigProblem => ({ ...problem, file })
@@ -68,10 +68,13 @@ export function printProblems(
   for (const problem of result.problems) io.stderr.write(`  ${formatProblem(problem)}\n`)
 }
 
-async function findConfig(io: Io): Promise<string> {
+/** The configuration in the working folder that commands take when none is named; undefined if there is none. */
+export async function findConfig(io: Io): Promise<string | undefined> {
   const names = await io.files.list(io.cwd)
-  const found = DEFAULT_FILES.find((name) => names.includes(name))
-  if (found !== undefined) return found
+  return DEFAULT_FILES.find((name) => names.includes(name))
+}
+
+function noConfig(): never {
   throw new CliError(
     `no configuration here: looked for ${DEFAULT_FILES.join(', ')}`,
     'Name a file with -c, or let `toolgate import -o toolgate.yaml` write one from the MCP servers you use already.',

@@ -1,4 +1,4 @@
-import { isMapping } from '../config/validate.ts'
+import { isMapping } from '../config/tree.ts'
 import { isHarmless, isSecretName, isSecretValue, secretArguments } from './redact.ts'
 
 /** An environment variable that an imported configuration refers to instead of holding a secret. */

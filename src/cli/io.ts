@@ -15,6 +15,8 @@ export interface Files {
   readonly read: (path: string) => Promise<string>
   /** Fails with `EEXIST` if the file is there and `overwrite` is not set. Readable by its owner only. */
   readonly write: (path: string, text: string, options: { readonly overwrite: boolean }) => Promise<void>
+  /** Puts the text in place of the file at once: nobody reads half of it. Readable by everybody whom the system lets. */
+  readonly replace: (path: string, text: string) => Promise<void>
   /** Names in a folder. */
   readonly list: (path: string) => Promise<readonly string[]>
 }

@@ -16,6 +16,33 @@ export type StdioOptions = ConfigOptions
 /** Options of `toolgate check`. */
 export interface CheckOptions extends ConfigOptions {
   readonly json: boolean
+  /** Connect to the backends, and say what only they know. */
+  readonly connect: boolean
+}
+
+/** Options of `toolgate can`. */
+export interface CanOptions extends ConfigOptions {
+  /** A subject, `anonymous`, or a JSON object with the members of a principal. */
+  readonly principal: string
+  /** A tool or prompt as rules write it, or the URI of a resource. */
+  readonly thing: string
+  readonly kind: 'tool' | 'prompt' | 'resource'
+  /** Whose resource it is. */
+  readonly backend: string | undefined
+  readonly route: string | undefined
+  readonly scopes: readonly string[]
+  readonly groups: readonly string[]
+  readonly tenant: string | undefined
+  readonly client: string | undefined
+  readonly issuer: string | undefined
+  /** Claims as a JSON object. */
+  readonly claims: string | undefined
+  /** `name=true` or `name=false` each. */
+  readonly annotations: readonly string[]
+  /** `name=value` each. */
+  readonly arg: readonly string[]
+  readonly argsJson: string | undefined
+  readonly json: boolean
 }
 
 /** Which gateway a command talks to. */
@@ -43,4 +70,40 @@ export interface ImportOptions {
   readonly output: string | undefined
   readonly force: boolean
   readonly dryRun: boolean
+}
+
+/** Which API keys a command works on. */
+export interface KeysOptions extends ConfigOptions {
+  /** Absolute path of the file of keys, instead of the one that the configuration says. */
+  readonly file: string | undefined
+  readonly json: boolean
+}
+
+/** Options of `toolgate keys create`. */
+export interface CreateKeyOptions extends KeysOptions {
+  readonly name: string
+  readonly scopes: readonly string[]
+  readonly groups: readonly string[]
+  readonly tenant: string | undefined
+  /** A time from now (`90d`), an instant, or `never`. */
+  readonly expires: string
+  /** Print an entry for the configuration instead of storing one. */
+  readonly inline: boolean
+}
+
+/** Options of `toolgate keys revoke`. */
+export interface RevokeKeyOptions extends KeysOptions {
+  /** Name, id, or the key itself. */
+  readonly wanted: string
+}
+
+/** Options of `toolgate pin`. */
+export interface PinOptions extends ConfigOptions {
+  /** Only these; empty means all. */
+  readonly backends: readonly string[]
+  /** Approve without asking. */
+  readonly yes: boolean
+  /** Write nothing; exit code 1 if anything differs. */
+  readonly check: boolean
+  readonly json: boolean
 }

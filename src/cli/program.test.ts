@@ -26,14 +26,14 @@ after(async () => rm(cwd, { recursive: true }))
 test('without a command, or with --help, every command is listed', async () => {
   const { code, stdout } = await run({ cwd })
   assert.equal(code, 0)
-  for (const name of ['serve', 'stdio', 'check', 'schema', 'import', 'tools', 'call', 'status']) {
+  for (const name of ['serve', 'stdio', 'check', 'schema', 'import', 'tools', 'call', 'status', 'keys']) {
     assert.match(stdout, new RegExp(`^ {2}${name} `, 'm'))
   }
   assert.deepEqual(await run({ cwd }, '--help'), { code: 0, stdout, stderr: '' })
 })
 
 test('every help fits into 80 columns', async () => {
-  for (const name of ['serve', 'stdio', 'check', 'schema', 'import', 'tools', 'call', 'status']) {
+  for (const name of ['serve', 'stdio', 'check', 'schema', 'import', 'tools', 'call', 'status', 'keys']) {
     const { code, stdout } = await run({ cwd }, name, '--help')
     assert.equal(code, 0)
     for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line)
@@ -58,8 +58,12 @@ test('check says what a configuration would do, without its secrets', async () =
 
 Name:               toolgate
 Clients connect to: http://127.0.0.1:8080/mcp
+Who may call:       anybody
 Admin listener:     http://127.0.0.1:9901
 Tool names:         <backend>_<tool>
+Limits:             default
+Counted:            in memory
+Definitions:        not pinned (toolgate pin writes tools.lock)
 
 BACKEND  TRANSPORT  ERA   TIMEOUT  WHERE
 github   http       auto  30s      https://example.com/mcp?key=… (headers:
@@ -79,7 +83,18 @@ test('check --json says the same, and no secret either', async () => {
     file: 'toolgate.yaml',
     warnings: [],
     gateway: { name: 'toolgate', url: 'http://127.0.0.1:8080/mcp', names: 'prefix' },
+    auth: null,
     admin: 'http://127.0.0.1:9901',
+    integrity: {
+      lock: 'tools.lock',
+      onChange: 'quarantine',
+      onNew: 'quarantine',
+      onShadow: 'warn',
+      onInvisible: 'escape',
+      approved: null,
+    },
+    limits: [{ name: 'default', key: ['principal'], kind: 'window', count: 60, per: 60_000 }],
+    store: 'memory',
     backends: [
       {
         name: 'github',
@@ -100,6 +115,22 @@ test('check --json says the same, and no secret either', async () => {
       },
     ],
   })
+})
+
+test('check shows every endpoint of a backend, without its secrets', async () => {
+  const text = `backends: { a: { endpoints: [{ url: "http://one/mcp?key=hunter2" }, { url: "http://two/mcp", weight: 3 }] } }`
+  await writeFile(join(cwd, 'endpoints.yaml'), text)
+  const { stdout } = await run({ cwd, columns: 120 }, 'check', 'endpoints.yaml')
+  assert.match(stdout, /http:\/\/one\/mcp\?key=…, http:\/\/two\/mcp$/m)
+  const json = await run({ cwd }, 'check', 'endpoints.yaml', '--json')
+  const { backends } = JSON.parse(json.stdout) as {
+    readonly backends: readonly { readonly endpoints: unknown }[]
+  }
+  assert.deepEqual(backends[0]?.endpoints, [
+    { url: 'http://one/mcp?key=…', weight: 1 },
+    { url: 'http://two/mcp', weight: 3 },
+  ])
+  await rm(join(cwd, 'endpoints.yaml'))
 })
 
 test('check lists every problem with its place and exits with 1', async () => {

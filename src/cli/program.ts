@@ -1,10 +1,15 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { callCommand } from './call.ts'
+import { canCommand } from './can.ts'
 import { checkCommand } from './check.ts'
 import { CLIENTS } from './client-files.ts'
 import { importCommand } from './import.ts'
+import { orderCommand } from './isolate.ts'
 import { CliError, type Io } from './io.ts'
-import type { CallOptions, ConfigOptions, GatewayOptions, ImportOptions } from './options.ts'
+import { addKeys } from './keys-program.ts'
+import type { CallOptions, CanOptions, ConfigOptions, GatewayOptions, ImportOptions } from './options.ts'
+import { pinCommand } from './pin.ts'
+import { CONFIG, CONFIG_HELP, type Raw, type Run, collect } from './program-options.ts'
 import { schemaCommand } from './schema.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
@@ -14,12 +19,6 @@ import { toolsCommand } from './tools.ts'
 
 /** Exit code after Ctrl-C, as shells have it: 128 + SIGINT. */
 const INTERRUPTED = 130
-
-/** What the commands of one run share: the result goes into `code`. */
-interface Run {
-  readonly io: Io
-  code: number
-}
 
 /**
  * Runs the command line.
@@ -63,7 +62,10 @@ function createProgram(run: Run): Command {
     .addHelpText('after', EXAMPLES)
   addRunning(program, run)
   addConfiguration(program, run)
+  addPin(program, run)
   addAsking(program, run)
+  addCan(program, run)
+  addKeys(program, run)
   return program
 }
 
@@ -73,15 +75,6 @@ Examples:
   toolgate check                              see what the configuration would do
   toolgate serve                              run the gateway
   toolgate call github_list_repos --arg org=acme`
-
-const CONFIG = '-c, --config <file>'
-const CONFIG_HELP = 'configuration file (default: toolgate.yaml, .yml or .json, mcp.json or .mcp.json here)'
-
-interface Raw {
-  readonly config?: string
-  readonly json?: boolean
-  readonly url?: string
-}
 
 /** The file that is named, as an argument or with `-c`. */
 function configOf(positional: string | undefined, { config }: Raw): ConfigOptions {
@@ -115,6 +108,32 @@ function addRunning(program: Command, run: Run): void {
     })
 }
 
+interface RawPin extends Raw {
+  readonly yes?: boolean
+  readonly check?: boolean
+}
+
+function addPin(program: Command, run: Run): void {
+  program
+    .command('pin')
+    .summary('approve the definitions of tools and prompts')
+    .description(
+      'Asks the backends for their tools and prompts, shows what differs from the approved definitions (tools.lock), and ' +
+        'approves it. A running gateway takes the file over by itself.',
+    )
+    .argument('[backends...]', 'only these backends')
+    .option(CONFIG, CONFIG_HELP)
+    .option('--yes', 'approve without asking')
+    .option('--check', 'write nothing; exit code 1 if anything differs')
+    .option('--json', 'print JSON')
+    .action(async (backends: readonly string[], raw: RawPin) => {
+      const { config, yes, check, json } = raw
+      if (yes === true && check === true) throw new CliError('either --yes or --check, not both')
+      const flags = { yes: yes === true, check: check === true, json: json === true }
+      run.code = await pinCommand(run.io, { config, backends, ...flags })
+    })
+}
+
 interface RawImport {
   readonly from?: string
   readonly output?: string
@@ -131,9 +150,11 @@ function addConfiguration(program: Command, run: Run): void {
     )
     .argument('[config]', 'configuration file, as with -c')
     .option(CONFIG, CONFIG_HELP)
+    .option('--connect', 'connect to the backends too, and say which of their tools nobody may call')
     .option('--json', 'print JSON')
-    .action(async (file: string | undefined, raw: Raw) => {
-      run.code = await checkCommand(run.io, { ...configOf(file, raw), json: raw.json === true })
+    .action(async (file: string | undefined, raw: Raw & { readonly connect?: boolean }) => {
+      const { json = false, connect = false } = raw
+      run.code = await checkCommand(run.io, { ...configOf(file, raw), json, connect })
     })
   program
     .command('schema')
@@ -212,8 +233,85 @@ function addAsking(program: Command, run: Run): void {
     .action(async (raw: Raw) => {
       run.code = await statusCommand(run.io, gatewayOptions(raw))
     })
+  const ordering = (order: 'isolate' | 'restore', summary: string, description: string): void =>
+    void asking(order)
+      .summary(summary)
+      .description(description)
+      .argument('<backend>', 'name of the backend')
+      .action(async (backend: string, raw: Raw) => {
+        run.code = await orderCommand(run.io, { order, backend }, gatewayOptions(raw))
+      })
+  ordering(
+    'isolate',
+    'keep calls from a backend',
+    'Lets no call to a backend pass, until it is restored or the gateway ends. Calls under way may finish.',
+  )
+  ordering(
+    'restore',
+    'let calls to a backend pass again',
+    'Ends the isolation of a backend, and closes its circuit.',
+  )
 }
 
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value]
+interface RawCan extends Raw {
+  readonly kind: CanOptions['kind']
+  readonly backend?: string
+  readonly route?: string
+  readonly scope: readonly string[]
+  readonly group: readonly string[]
+  readonly tenant?: string
+  readonly client?: string
+  readonly issuer?: string
+  readonly claims?: string
+  readonly annotation: readonly string[]
+  readonly arg: readonly string[]
+  readonly argsJson?: string
+}
+
+function addCan(program: Command, run: Run): void {
+  program
+    .command('can')
+    .summary('explain what the rules decide about a call')
+    .description(
+      'Says whether somebody may call a tool, and what each rule says to it. Exit code 1 if not. Nothing is called.',
+    )
+    .argument('<principal>', 'a subject, anonymous, or JSON such as {"subject":"alice","groups":["dev"]}')
+    .argument('<tool>', 'as rules write it: <backend>_<tool> or <backend>/<tool>')
+    .option(CONFIG, CONFIG_HELP)
+    .addOption(
+      new Option('--kind <kind>', 'what it is').choices(['tool', 'prompt', 'resource']).default('tool'),
+    )
+    .option('--backend <name>', 'the backend of a resource')
+    .option('--route <path>', 'how the gateway is addressed (default: /mcp)')
+    .option('--scope <scope>', 'a scope of the principal; repeat for more', collect, [])
+    .option('--group <group>', 'a group of the principal; repeat for more', collect, [])
+    .option('--tenant <tenant>', 'its tenant')
+    .option('--client <id>', 'its client id')
+    .option('--issuer <issuer>', 'its issuer')
+    .option('--claims <json>', 'its claims')
+    .option('--annotation <name=true>', 'what the tool says of itself; repeat for more', collect, [])
+    .option('--arg <name=value>', 'an argument of the call; repeat for more', collect, [])
+    .option('--args-json <json>', 'all arguments as one JSON object')
+    .option('--json', 'print JSON')
+    .action(async (principal: string, thing: string, raw: RawCan) => {
+      run.code = await canCommand(run.io, canOptions(principal, thing, raw))
+    })
+}
+
+function canOptions(principal: string, thing: string, raw: RawCan): CanOptions {
+  const { scope: scopes, group: groups, annotation: annotations, json = false, ...rest } = raw
+  const { config, backend, route, tenant, client, issuer, claims, argsJson } = rest
+  const who = { principal, scopes, groups, tenant, client, issuer, claims }
+  return {
+    ...who,
+    thing,
+    kind: rest.kind,
+    backend,
+    route,
+    annotations,
+    arg: rest.arg,
+    argsJson,
+    config,
+    json,
+  }
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { parseValue } from '../protocol/value.ts'
 import type { Io } from './io.ts'
 import { printable } from './text.ts'
 
@@ -22,7 +23,7 @@ export function renderResult(io: Io, result: Values): string {
 function repeats(block: unknown, structured: unknown): boolean {
   if (structured === undefined || !isValues(block) || block['type'] !== 'text') return false
   try {
-    return isDeepStrictEqual(JSON.parse(String(block['text'])), structured)
+    return isDeepStrictEqual(parseValue(String(block['text'])), structured)
   } catch {
     return false
   }

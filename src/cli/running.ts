@@ -1,13 +1,21 @@
 import { createToken, announce } from '../admin/announcement.ts'
+import type { BackendReport } from '../admin/backend-report.ts'
 import { type AdminListener, listenAdmin } from '../admin/server.ts'
+import type { EndpointStatus, Health } from '../backend/backend.ts'
 import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
 import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
+import { UnusableFileError } from '../config/private-file.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
 import type { Config } from '../config/types.ts'
-import { type BackendReport, type Gateway, createGateway } from '../gateway.ts'
+import { type Gateway, type GatewayPorts, createGateway } from '../gateway.ts'
+import type { OverloadState } from '../listener/overload.ts'
 import { systemClock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
-import type { Io } from './io.ts'
+import { LockError } from '../routing/integrity/lock.ts'
+import { integrityDocument, lockDocument } from './integrity-text.ts'
+import { CliError, type Io } from './io.ts'
+import { LOCK_ADVICE } from './lock.ts'
+import { shownUrl } from './redact.ts'
 
 /** A gateway with what surrounds it on a machine: state folder, leftovers of earlier runs, child processes. */
 export interface Surroundings {
@@ -29,13 +37,24 @@ export async function surround(io: Io, config: Config, log: Log): Promise<Surrou
     )
   }
   const children: ChildLedger | undefined = hasChildren ? openChildLedger(stateDir, { host, log }) : undefined
-  const gateway = createGateway(config, {
+  const ports: GatewayPorts = {
     version: io.version,
     host,
     log,
+    stateDir,
     ...(children === undefined ? {} : { children }),
-  })
-  return { gateway, stateDir }
+  }
+  return { gateway: build(config, ports), stateDir }
+}
+
+function build(config: Config, ports: GatewayPorts): Gateway {
+  try {
+    return createGateway(config, ports)
+  } catch (error) {
+    if (error instanceof UnusableFileError) throw new CliError(error.message)
+    if (error instanceof LockError) throw new CliError(error.message, LOCK_ADVICE)
+    throw error
+  }
 }
 
 /** The admin listener of a running gateway. */
@@ -63,6 +82,7 @@ export async function openAdmin(
       token,
       isReady: () => gateway.isReady,
       status: () => statusDocument(gateway, { url, startedAt }),
+      order: (order, backend) => gateway.order(order, backend),
     })
   } catch (error) {
     log('warn', 'no admin listener: `toolgate status` will not work', {
@@ -88,34 +108,72 @@ function statusDocument(
   return {
     gateway: { ...gateway.serverInfo, ...about, ready: gateway.isReady },
     calls: { inFlight: gateway.meter.inFlight, total: gateway.meter.total, refused: gateway.meter.refused },
+    lock: lockDocument(gateway.definitions.lock()),
+    ...(gateway.load === undefined ? {} : { load: loadDocument(gateway.load) }),
+    limits: gateway.limitReports(),
+    store: gateway.storeStatus,
     backends: gateway.report().map(backendDocument),
   }
 }
 
-/** Why a backend is down, as the operator may read it. */
-export function reasonFor(condition: {
-  readonly reason: string
+function loadDocument({ delayMs, memory, refusing, refused }: OverloadState): object {
+  const round = (value: number): number => Math.round(value * 1000) / 1000
+  return { delayMs: round(delayMs), memory: round(memory), refusing: round(refusing), refused }
+}
+
+/** Why a backend is not as it should be, as the operator may read it. */
+export function reasonFor(why: {
+  readonly reason?: string | undefined
   readonly detail?: string | undefined
-}): string {
-  return condition.detail === undefined ? condition.reason : `${condition.reason}: ${condition.detail}`
+}): string | undefined {
+  return why.detail === undefined ? why.reason : `${why.reason}: ${why.detail}`
 }
 
 /** One backend for machines. */
 export function backendDocument(backend: BackendReport): object {
-  const { condition, identity } = backend
+  const { identity, endpoints } = backend
   return {
     name: backend.name,
     transport: backend.transport,
     era: identity?.era ?? null,
     version: identity?.version ?? null,
-    eraSince: backend.eraSince === undefined ? null : new Date(backend.eraSince).toISOString(),
-    state: condition.state,
-    reason: condition.state === 'down' ? reasonFor(condition) : null,
-    since: new Date(backend.since).toISOString(),
+    eraSince: dateOf(backend.eraSince),
+    ...healthDocument(backend.health),
     tools: backend.tools ?? null,
+    uncallable: backend.uncallable,
     readyAfterMs: backend.readyAfter === undefined ? null : Math.round(backend.readyAfter),
     restarts: backend.restarts,
     sessions: backend.sessions,
+    circuit: backend.circuit ?? null,
+    circuitSince: backend.circuitSince === undefined ? null : new Date(backend.circuitSince).toISOString(),
+    openTools: backend.openTools ?? [],
+    calls: backend.calls ?? null,
     server: identity?.serverInfo ?? null,
+    integrity: integrityDocument(backend.integrity),
+    ...(endpoints === undefined ? {} : { endpoints: endpoints.map(endpointDocument) }),
   }
+}
+
+function endpointDocument({ url, health, weight, inFlight, ejectedUntil }: EndpointStatus): object {
+  return {
+    url: shownUrl(url),
+    ...healthDocument(health),
+    weight,
+    inFlight,
+    ejectedUntil: dateOf(ejectedUntil),
+  }
+}
+
+function healthDocument(health: Health): object {
+  const { latencyMs } = health
+  return {
+    state: health.status,
+    reason: reasonFor(health) ?? null,
+    since: dateOf(health.since),
+    latencyMs: latencyMs === undefined ? null : Math.round(latencyMs * 100) / 100,
+  }
+}
+
+function dateOf(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { BackendReport } from '../gateway.ts'
+import type { BackendReport } from '../admin/backend-report.ts'
 import { requireConfig } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
 import { createLog } from './log.ts'
@@ -92,6 +92,6 @@ function condition(backend: BackendReport): string {
     case 'connecting':
       return 'still connecting'
     case 'down':
-      return `down: ${oneLine(reasonFor(backend.condition), 200)}`
+      return `down: ${oneLine(reasonFor(backend.condition) ?? '', 200)}`
   }
 }

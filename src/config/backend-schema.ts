@@ -1,7 +1,20 @@
 import { z } from 'zod'
+import { backendIntegrity } from './integrity-schema.ts'
+import {
+  type WrittenEndpoints,
+  balance,
+  ejection,
+  endpoints,
+  keepAlive,
+  slowStart,
+  url,
+  urls,
+} from './endpoints-schema.ts'
+import { httpHealth, stdioHealth } from './health-schema.ts'
 import { choice, leaf, mapping, textSchema, words } from './leaves.ts'
-import type { HttpBackendConfig, StdioBackendConfig } from './types.ts'
-import { type Parsed, parseCount, parseDuration } from './units.ts'
+import { type ResilienceInput, resilienceShape } from './resilience-schema.ts'
+import type { EndpointsConfig, HttpBackendConfig, StdioBackendConfig } from './types.ts'
+import { type Parsed, parseCount } from './units.ts'
 
 /** What the name of a backend looks like: it becomes part of tool names, paths and metrics. */
 export const BACKEND_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/
@@ -27,34 +40,11 @@ export const backendName: z.ZodType<string, string> = z
   })
   .meta({ pattern: BACKEND_NAME.source })
 
-function parseUrl(found: unknown): Parsed<string> {
-  const expected = 'expected an http:// or https:// URL'
-  if (typeof found !== 'string') return { expected }
-  const url = URL.parse(found)
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return { expected }
-  if (url.username !== '' || url.password !== '') {
-    return { expected: 'expected a URL without user and password: put credentials into headers' }
-  }
-  if (url.hash !== '' || found.includes('#')) return { expected: 'expected a URL without a fragment (#…)' }
-  return { value: found }
-}
-
-const URL_JSON = {
-  ...textSchema('^https?://[^#]+$'),
-  description: 'URL of the MCP server (Streamable HTTP).',
-}
-
-const url = leaf(parseUrl, URL_JSON)
-
 const common = {
   era: choice(
     ['auto', 'modern', 'legacy'],
     'Protocol era of the server: modern (2026-07-28 on), legacy (before), or auto to find out.',
   ).prefault('auto'),
-  timeout: leaf((found) => parseDuration(found, 1), {
-    ...textSchema('^\\d+(ms|s|m|h)$'),
-    description: 'How long one exchange may take, from sending to the end of the answer.',
-  }).prefault('30s'),
   isolation: choice(
     ['shared', 'principal', 'session'],
     'Who shares a session or process of a legacy or stdio backend.',
@@ -67,6 +57,8 @@ const common = {
     anyOf: [{ type: 'integer', minimum: 1, maximum: 100_000 }, textSchema('^\\d+$')],
     description: 'Sessions or processes of this backend at once.',
   }).prefault(100),
+  integrity: backendIntegrity,
+  ...resilienceShape,
 }
 
 /** RFC 9110 §5.6.2. */
@@ -112,8 +104,7 @@ const plainText = leaf(
   { type: 'string' },
 )
 
-const httpBackend = mapping({
-  url,
+const httpCommon = {
   transport: choice(['http'], 'Stated for readers; a url means http.').prefault('http'),
   ...common,
   headers: z
@@ -122,9 +113,20 @@ const httpBackend = mapping({
     .meta({ description: 'Headers sent with every request, such as Authorization: Bearer ${TOKEN}.' }),
   connections: leaf((found) => parseCount(found, 1, 10_000), {
     anyOf: [{ type: 'integer', minimum: 1, maximum: 10_000 }, textSchema('^\\d+$')],
-    description: 'Connections at once.',
+    description: 'Connections at once, to each endpoint.',
   }).prefault(128),
-}).meta({ title: 'HTTP backend' })
+  balance,
+  ejection,
+  slowStart,
+  keepAlive,
+  health: httpHealth,
+}
+
+const httpBackend = mapping({ url: urls, ...httpCommon }).meta({ title: 'HTTP backend' })
+
+const httpBackendOfEndpoints = mapping({ endpoints, ...httpCommon }).meta({
+  title: 'HTTP backend with weighted endpoints',
+})
 
 const stdioBackend = mapping({
   command: words('Program to start; it speaks MCP on its standard streams. No shell is involved.'),
@@ -136,16 +138,34 @@ const stdioBackend = mapping({
     .meta({ description: 'Environment variables added to a minimal environment.' }),
   cwd: words('Working directory, relative to the folder of this file.').prefault('.'),
   ...common,
+  health: stdioHealth,
 }).meta({ title: 'stdio backend' })
 
 /** Settings of each form, for telling which of them a setting belongs to. */
 export const BACKEND_SETTINGS: Readonly<Record<'http' | 'stdio', readonly string[]>> = {
-  http: Object.keys(httpBackend.shape),
+  http: [...Object.keys(httpBackend.shape), 'endpoints'],
   stdio: Object.keys(stdioBackend.shape),
 }
 
+/** An HTTP backend as it is written, with defaults filled in. */
+export type HttpBackendInput = Omit<Written<HttpBackendConfig>, 'url' | 'endpoints'> &
+  Omit<EndpointsConfig, 'list'> &
+  WrittenEndpoints
+
 /** A backend as it is written, with defaults filled in: a URL, or a mapping with `url` or `command`. */
-export type BackendInput = string | Omit<HttpBackendConfig, 'name'> | Omit<StdioBackendConfig, 'name'>
+export type BackendInput = string | HttpBackendInput | Written<StdioBackendConfig>
+
+type Written<T> = Omit<T, 'name' | 'timeout' | 'resilience'> & ResilienceInput
+
+/** A backend that is only its URL, with every default. */
+export function backendOfUrl(found: string): HttpBackendInput {
+  return httpBackend.parse({ url: found })
+}
 
 /** The forms of a backend. The order is known to validate.ts. */
-export const backend: z.ZodType<BackendInput> = z.union([url, httpBackend, stdioBackend])
+export const backend: z.ZodType<BackendInput> = z.union([
+  url,
+  httpBackend,
+  httpBackendOfEndpoints,
+  stdioBackend,
+])

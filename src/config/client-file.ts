@@ -1,6 +1,6 @@
 import { BACKEND_NAME, RESERVED_NAMES } from './backend-schema.ts'
 import type { ConfigPath, Finding } from './problem.ts'
-import { isMapping } from './validate.ts'
+import { isMapping } from './tree.ts'
 
 /** A desktop client's file in the shape of ours. */
 export interface ClientFile {
@@ -15,7 +15,7 @@ export interface ClientFile {
 }
 
 /** Sections of ours that may stand beside `mcpServers`. */
-const OWN_SECTIONS = ['gateway', 'admin', 'log'] as const
+const OWN_SECTIONS = ['gateway', 'auth', 'authorization', 'limits', 'store', 'admin', 'log'] as const
 
 /** Other names that clients have for our settings. `serverUrl`: Windsurf; `httpUrl`: Gemini. */
 const ALIASES: Readonly<Record<string, string>> = { serverUrl: 'url', httpUrl: 'url' }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { parse } from 'yaml'
@@ -11,13 +12,25 @@ const checker = z.fromJSONSchema(schema)
 
 const accepts = (value: unknown): boolean => checker.safeParse(value).success
 
-test('the quickstart and the example of the documentation are valid', async () => {
+test('the quickstart and the examples of the documentation are valid', async () => {
   const quickstart = new URL('../../examples/quickstart/toolgate.yaml', import.meta.url)
   assert.ok(accepts(parse(await readFile(quickstart, 'utf8'))))
-  const documentation = await readFile(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
-  const examples = [...documentation.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text ?? '')
+  const pages = ['configuration', 'auth'].map(async (name) =>
+    readFile(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8'),
+  )
+  const examples = (await Promise.all(pages)).flatMap((page) =>
+    [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text ?? ''),
+  )
   assert.ok(examples.length > 0)
-  const env = { GITHUB_TOKEN: 't', KEY: 'k', PORT: '8080' }
+  const [key, old] = [1, 2].map(() => randomBytes(32).toString('base64url'))
+  const env = {
+    GITHUB_TOKEN: 't',
+    KEY: 'k',
+    PORT: '8080',
+    INTROSPECTION_SECRET: 's',
+    SEALING_KEY: key,
+    OLD_SEALING_KEY: old,
+  }
   for (const text of examples) {
     assert.ok(accepts(parse(text)), text)
     const result = parseConfig({ name: 'toolgate.yaml', text, dir: '/' }, env)

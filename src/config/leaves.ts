@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Parsed } from './units.ts'
+import { type Parsed, parseCount, parseDuration, parseShare } from './units.ts'
 
 /** A mapping with a fixed set of settings. Its issue about unknown keys carries the known ones as its message. */
 export function mapping<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
@@ -69,3 +69,29 @@ export function words(description: string): z.ZodType<string> {
     { type: 'string', minLength: 1, description },
   )
 }
+
+/** A duration in milliseconds, of at least so many. */
+export function duration(description: string, least = 0): z.ZodType<number> {
+  const json = { ...textSchema('^\\d+(ms|s|m|h)$'), description }
+  return leaf((found) => parseDuration(found, least), json)
+}
+
+/** A whole number from 1 on, or from where it is said. */
+export function count(description: string, most: number, least = 1): z.ZodType<number> {
+  return leaf((found) => parseCount(found, least, most), {
+    anyOf: [{ type: 'integer', minimum: least, maximum: most }, textSchema('^\\d+$')],
+    description,
+  })
+}
+
+/** A share of at least so many percent, as a part of 1. */
+export function share(description: string, least = 1): z.ZodType<number> {
+  return leaf((found) => parseShare(found, least), { ...textSchema('^\\d{1,3}%$'), description })
+}
+
+/** `off` or false, which switch a section off; it is then undefined. */
+export const off: z.ZodType<undefined> = leaf<undefined>(
+  (found) =>
+    found === false || found === 'off' ? { value: undefined } : { expected: 'expected off, or its settings' },
+  { enum: [false, 'off'], description: 'Switched off.' },
+)

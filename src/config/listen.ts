@@ -40,6 +40,13 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
 }
 
+const LOOPBACK_AUTHORITY = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
+
+/** True for a `Host` (with or without its port) that means this machine wherever it is resolved. */
+export function isLoopbackAuthority(host: string): boolean {
+  return LOOPBACK_AUTHORITY.test(host)
+}
+
 /** The address as it is written in a configuration or a URL. */
 export function formatListen({ host, port }: ListenAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadConfig, parseConfig } from './load.ts'
 import { formatProblem } from './problem.ts'
+import { DEFAULT_RESILIENCE } from './resilience-schema.ts'
 import type { Config } from './types.ts'
 
 const parse = (text: string, env = {}): ReturnType<typeof parseConfig> =>
@@ -22,7 +23,14 @@ const problems = (text: string, env = {}): readonly string[] => {
   return result.ok ? [] : result.problems.map(formatProblem)
 }
 
-const SESSIONS = { isolation: 'principal', interactive: 'concurrent', maxSessions: 100 } as const
+const SESSIONS = {
+  isolation: 'principal',
+  interactive: 'concurrent',
+  maxSessions: 100,
+  resilience: DEFAULT_RESILIENCE,
+} as const
+const HEALTH = { health: { interval: 30_000, timeout: 5000, unhealthy: 3, healthy: 2 } } as const
+const HTTP = { connections: 128, keepAlive: 3000, ...HEALTH } as const
 
 test('a backend that is a string is its URL, and everything else has a default', () => {
   assert.deepEqual(config('backends: { github: "http://127.0.0.1:8001/mcp" }'), {
@@ -38,23 +46,58 @@ test('a backend that is a string is its URL, and everything else has a default',
       sse: false,
       allowedOrigins: [],
       allowedHosts: [],
+      publicUrl: undefined,
       stateDir: undefined,
       limits: {
         body: 4 * 1024 * 1024,
+        headers: 32_768,
         depth: 64,
         reply: 32 * 1024 * 1024,
         bodyTimeout: 10_000,
         calls: 10_000,
         sessions: 10_000,
+        sessionsPerPrincipal: 1000,
         queue: 256,
         listEntries: 10_000,
         parked: 100,
+        parkedTotal: 2000,
         parkTime: 600_000,
         streams: 100,
+        streamAge: 86_400_000,
+        silence: 900_000,
+        connections: 10_000,
+        headerTimeout: 10_000,
+        replyTimeout: 60_000,
+        requestsPerAddress: undefined,
       },
+      trustedProxies: [],
+      forwardedHeader: 'x-forwarded-for',
+      overload: { delay: 500, memory: 0.85 },
+      tools: { health: true },
+      bulkhead: { calls: 1000, queue: 1000, wait: 5000 },
     },
+    limits: [
+      {
+        name: 'default',
+        key: ['principal'],
+        methods: ['tools/call'],
+        match: { backend: undefined, tool: undefined },
+        allowance: { kind: 'window', count: 60, per: 60_000 },
+        weights: [],
+        queue: undefined,
+        shadow: false,
+      },
+    ],
+    store: { url: undefined, onStoreFailure: 'local', timeout: 250, prefix: 'toolgate' },
     admin: { listen: { host: '127.0.0.1', port: 9901 } },
     log: { level: 'info', format: 'auto' },
+    integrity: {
+      lock: '/etc/mcp/tools.lock',
+      onChange: 'quarantine',
+      onNew: 'quarantine',
+      onShadow: 'warn',
+      onInvisible: 'escape',
+    },
     backends: [
       {
         name: 'github',
@@ -64,7 +107,7 @@ test('a backend that is a string is its URL, and everything else has a default',
         timeout: 30_000,
         ...SESSIONS,
         headers: {},
-        connections: 128,
+        ...HTTP,
       },
     ],
   } satisfies Config)
@@ -95,6 +138,7 @@ log: { level: debug, format: json }
       era: 'auto',
       timeout: 120_000,
       ...SESSIONS,
+      ...HEALTH,
     },
     {
       name: 'database',
@@ -104,7 +148,7 @@ log: { level: debug, format: json }
       timeout: 30_000,
       ...SESSIONS,
       headers: { Authorization: 'Bearer secret' },
-      connections: 128,
+      ...HTTP,
     },
     {
       name: 'plain',
@@ -116,7 +160,64 @@ log: { level: debug, format: json }
       era: 'auto',
       timeout: 30_000,
       ...SESSIONS,
+      ...HEALTH,
     },
+  ])
+})
+
+test('several endpoints are read from a list of URLs, or with weights; one of either is a backend of one endpoint', () => {
+  const { backends } = config(`
+backends:
+  listed: { url: ["http://a/mcp", "http://b/mcp"], ejection: off, health: off, slowStart: 0s }
+  weighed:
+    endpoints: [{ url: "http://a/mcp", weight: 3 }, { url: "http://b/mcp" }]
+    balance: weighted
+    ejection: { failures: 2, slowness: 4, time: 1s, share: 25% }
+    health: { path: /health, interval: 1s }
+  single: { url: ["http://a/mcp"] }
+  alone: { endpoints: [{ url: "http://a/mcp", weight: 9 }] }
+`)
+  const defaults = {
+    transport: 'http',
+    era: 'auto',
+    timeout: 30_000,
+    headers: {},
+    ...SESSIONS,
+    ...HTTP,
+  } as const
+  assert.deepEqual(backends, [
+    {
+      name: 'listed',
+      ...defaults,
+      url: 'http://a/mcp',
+      health: undefined,
+      endpoints: {
+        list: [
+          { url: 'http://a/mcp', weight: 1 },
+          { url: 'http://b/mcp', weight: 1 },
+        ],
+        balance: 'least-loaded',
+        ejection: undefined,
+        slowStart: 0,
+      },
+    },
+    {
+      name: 'weighed',
+      ...defaults,
+      url: 'http://a/mcp',
+      health: { path: '/health', interval: 1000, timeout: 5000, unhealthy: 3, healthy: 2 },
+      endpoints: {
+        list: [
+          { url: 'http://a/mcp', weight: 3 },
+          { url: 'http://b/mcp', weight: 1 },
+        ],
+        balance: 'weighted',
+        ejection: { failures: 2, slowness: 4, time: 1000, maxTime: 300_000, share: 0.25 },
+        slowStart: 10_000,
+      },
+    },
+    { name: 'single', ...defaults, url: 'http://a/mcp' },
+    { name: 'alone', ...defaults, url: 'http://a/mcp' },
   ])
 })
 
@@ -149,14 +250,14 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a section',
     'gatway: {}\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, admin, log; did you mean gateway?',
+      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, authorization, limits, store, admin, log, integrity; did you mean gateway?',
     ],
   ],
   [
     'a typo in a backend',
     'backends:\n  a:\n    url: http://a\n    timeot: 30s',
     [
-      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, timeout, isolation, interactive, maxSessions, headers, connections; did you mean timeout?',
+      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, isolation, interactive, maxSessions, integrity, timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, headers, connections, balance, ejection, slowStart, keepAlive, health; did you mean timeout?',
     ],
   ],
   [
@@ -197,7 +298,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'an open address without consent',
     'gateway: { listen: "0.0.0.0:8080" }\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:20: gateway.listen: callers are not authenticated, so only loopback addresses are safe to listen on; to let everyone who can connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: i-understand-that-anyone-who-connects-can-call-every-tool',
+      'toolgate.yaml:1:20: gateway.listen: callers are not authenticated, so only loopback addresses are safe to listen on; configure auth, or, to let everyone who can connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: i-understand-that-anyone-who-connects-can-call-every-tool',
     ],
   ],
   [
@@ -236,6 +337,27 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'neither url nor command',
     'backends: { a: { timeout: 1s } }',
     ['toolgate.yaml:1:13: backends.a.url: missing: a backend needs a url (http) or a command (stdio)'],
+  ],
+  [
+    'endpoints that are none',
+    'backends:\n  a: { url: http://a, endpoints: [] }\n  b: { url: [http://b, "ftp://c", http://b] }\n  c: { endpoints: [] }',
+    [
+      'toolgate.yaml:2:8: backends.a.url: a backend has either url or endpoints, not both',
+      'toolgate.yaml:2:34: backends.a.endpoints: expected 1 to 64 endpoints; found 0',
+      'toolgate.yaml:3:24: backends.b.url[1]: expected an http:// or https:// URL; found text',
+      'toolgate.yaml:3:35: backends.b.url[2]: the same URL as another endpoint of this backend',
+      'toolgate.yaml:4:19: backends.c.endpoints: expected 1 to 64 endpoints; found 0',
+    ],
+  ],
+  [
+    'health checks and ejection that make no sense',
+    'backends:\n  a: { url: http://a, health: { path: health }, ejection: { share: 0% } }\n  b: { command: b, health: { path: /health } }\ngateway: { overload: { memory: 5% } }',
+    [
+      'toolgate.yaml:2:39: backends.a.health.path: expected a path on the server, such as /health; found "health"',
+      'toolgate.yaml:2:68: backends.a.ejection.share: expected a share from 1% to 100%; found "0%"',
+      'toolgate.yaml:3:30: backends.b.health.path: unknown setting; known here: interval, timeout, unhealthy, healthy',
+      'toolgate.yaml:4:32: gateway.overload.memory: expected a share from 10% to 100%; found "5%"',
+    ],
   ],
   [
     'a backend that is something else',

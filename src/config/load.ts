@@ -1,12 +1,19 @@
 import { dirname, resolve } from 'node:path'
+import { toAuth } from './auth-schema.ts'
+import { authorizationFindings } from './authorization-check.ts'
+import { backendOfUrl } from './backend-schema.ts'
 import { type ClientFile, readClientFile, serversMember } from './client-file.ts'
+import { endpointsOf } from './endpoints-schema.ts'
 import type { Environment } from './interpolate.ts'
+import { liftScopes } from './lift-scopes.ts'
 import { isLoopback } from './listen.ts'
 import type { ConfigPath, ConfigProblem, Finding } from './problem.ts'
+import { type ResilienceInput, toResilience } from './resilience-schema.ts'
 import type { FileSettings } from './schema.ts'
 import { type ConfigSource, type SourceTree, readSource } from './source.ts'
+import { isMapping } from './tree.ts'
 import type { BackendConfig, Config } from './types.ts'
-import { isMapping, validate } from './validate.ts'
+import { validate } from './validate.ts'
 
 /** What came of reading a configuration. */
 export type ConfigResult =
@@ -62,9 +69,9 @@ export function parseConfig(source: ConfigSource, env: Environment): ConfigResul
   }
   const member = serversMember(tree.value)
   const client = member === undefined ? undefined : readClientFile(tree.value, member)
-  const { settings, findings } = check(tree, client)
+  const { settings, findings, warnings: seen } = check(tree.value, tree, client)
   if (settings === undefined || findings.length > 0) return failed(tree, findings)
-  const warnings = [...(client?.warnings ?? []), ...doubts(settings, member ?? 'backends')]
+  const warnings = [...(client?.warnings ?? []), ...seen, ...doubts(settings, member ?? 'backends')]
   return {
     ok: true,
     config: toConfig(settings, source.dir),
@@ -79,20 +86,37 @@ function failed(tree: SourceTree, findings: readonly Finding[]): ConfigResult {
 
 /** Validates the tree, or what a client's file means in our shape, with every path as it is in the file. */
 function check(
+  root: Readonly<Record<string, unknown>>,
   tree: SourceTree,
   client: ClientFile | undefined,
-): { readonly settings: FileSettings | undefined; readonly findings: readonly Finding[] } {
-  const original = client?.originalPath ?? ((path: ConfigPath) => path)
+): Checked {
+  const lifted = liftScopes(client?.value ?? root)
+  const original = (path: ConfigPath): ConfigPath => {
+    const place = lifted.originalPath(path)
+    return client?.originalPath(place) ?? place
+  }
   const broken = tree.findings.filter(({ path }) => client?.isOmitted(path) !== true)
   const { settings, findings } = validate({
-    value: client?.value ?? tree.value,
+    value: lifted.value,
     variablesAt: (path) => tree.variablesAt(original(path)),
   })
-  const located = findings.map((finding) => ({ ...finding, path: original(finding.path) }))
+  const { problems, warnings } = authorizationFindings(lifted.value)
+  const locate = (finding: Finding): Finding => ({ ...finding, path: original(finding.path) })
+  const located = [...findings, ...problems].map(locate)
   // A text whose references could not be resolved is reported once, not again for what it then looks like.
   const consequences = new Set(broken.map(({ path }) => JSON.stringify(path)))
   const own = located.filter(({ path }) => !consequences.has(JSON.stringify(path)))
-  return { settings, findings: [...broken, ...(client?.problems ?? []), ...own] }
+  return {
+    settings,
+    findings: [...broken, ...(client?.problems ?? []), ...lifted.problems, ...own],
+    warnings: warnings.map(locate),
+  }
+}
+
+interface Checked {
+  readonly settings: FileSettings | undefined
+  readonly findings: readonly Finding[]
+  readonly warnings: readonly Finding[]
 }
 
 function doubts(settings: FileSettings, backends: string): readonly Finding[] {
@@ -104,6 +128,17 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
       message: 'there are no backends, so there is nothing to serve',
     })
   }
+  const { auth } = settings
+  const nobody = auth?.issuer === undefined && auth?.issuers.length === 0 && auth.apiKeys === undefined
+  if (nobody && !auth.anonymous) {
+    const message = 'nobody can come in: name an issuer, or accept API keys (apiKeys: {})'
+    findings.push({ path: ['auth'], at: 'key', message })
+  }
+  const open = settings.auth === undefined || settings.auth.anonymous
+  if (open && !isLoopback(settings.gateway.listen.host)) {
+    const message = 'reachable from the network without authentication: whoever can connect can call'
+    findings.push({ path: ['gateway', 'listen'], message })
+  }
   if (settings.admin !== false && !isLoopback(settings.admin.listen.host)) {
     const message = 'reachable from the network: whoever learns the admin token can see what the gateway does'
     findings.push({ path: ['admin', 'listen'], message })
@@ -111,34 +146,44 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   return findings
 }
 
-function toConfig({ gateway, backends, admin, log }: FileSettings, dir: string): Config {
-  const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, ...rest } = gateway
+function toConfig(settings: FileSettings, dir: string): Config {
+  const { gateway, backends, auth, authorization, admin, log, limits, store, integrity } = settings
+  const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, publicUrl, ...rest } = gateway
   return {
     gateway: {
       ...rest,
       pageSize,
+      publicUrl: publicUrl?.replace(/\/$/, ''),
       stateDir: stateDir === undefined ? undefined : resolve(dir, stateDir),
     },
+    ...(auth === undefined ? {} : { auth: toAuth(auth, dir) }),
+    ...(authorization === undefined ? {} : { authorization }),
     admin: admin === false ? undefined : admin,
     log,
+    limits,
+    store,
+    integrity: { ...integrity, lock: resolve(dir, integrity.lock) },
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
   }
 }
 
-function toBackend(name: string, backend: FileSettings['backends'][string], dir: string): BackendConfig {
-  if (typeof backend === 'string') {
-    const defaults = {
-      era: 'auto',
-      timeout: 30_000,
-      isolation: 'principal',
-      interactive: 'concurrent',
-      maxSessions: 100,
-      headers: {},
-      connections: 128,
-    } as const
-    return { name, transport: 'http', url: backend, ...defaults }
-  }
-  return backend.transport === 'http'
-    ? { name, ...backend }
-    : { name, ...backend, cwd: resolve(dir, backend.cwd) }
+function toBackend(name: string, written: FileSettings['backends'][string], dir: string): BackendConfig {
+  const backend = typeof written === 'string' ? backendOfUrl(written) : written
+  if (backend.transport === 'stdio')
+    return { name, ...withResilience(backend), cwd: resolve(dir, backend.cwd) }
+  const { url: _, endpoints: __, balance, ejection, slowStart, ...rest } = withResilience(backend)
+  const list = endpointsOf(backend)
+  const [first] = list
+  if (first === undefined) throw new TypeError('validation lets no backend without an endpoint pass')
+  const single = { name, ...rest, url: first.url }
+  return list.length === 1 ? single : { ...single, endpoints: { list, balance, ejection, slowStart } }
+}
+
+type Resilient<T> = Omit<T, keyof ResilienceInput> & Pick<BackendConfig, 'timeout' | 'resilience'>
+
+/** The settings that say how failures are met stand beside the others in the file, and together from here on. */
+function withResilience<T extends ResilienceInput>(written: T): Resilient<T> {
+  const { timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, ...rest } = written
+  const resilience = toResilience({ timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools })
+  return { ...rest, timeout: timeout.total, resilience }
 }

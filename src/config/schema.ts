@@ -1,24 +1,32 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
+import { type AuthInput, authSchema, secureUrl } from './auth-schema.ts'
+import { authorizationSchema } from './authorization-schema.ts'
+import type { AuthorizationConfig } from './authorization-types.ts'
 import { type BackendInput, backend, backendName } from './backend-schema.ts'
-import { choice, leaf, mapping, section, textSchema, words } from './leaves.ts'
+import { type IntegrityInput, integrity } from './integrity-schema.ts'
+import { choice, count, duration, leaf, mapping, section, textSchema, words } from './leaves.ts'
+import { limits as callLimits, requestsPerAddress } from './limits-schema.ts'
 import { parseListen } from './listen.ts'
-import type { AdminConfig, GatewaySettings, ListenAddress, LogConfig } from './types.ts'
-import { type Parsed, parseCount, parseDuration, parseSize } from './units.ts'
+import { overload } from './overload-schema.ts'
+import { bulkheadPart } from './resilience-schema.ts'
+import { sealing } from './sealing-schema.ts'
+import { store } from './store-schema.ts'
+import type {
+  AdminConfig,
+  GatewaySettings,
+  LimitConfig,
+  ListenAddress,
+  LogConfig,
+  StoreConfig,
+} from './types.ts'
+import { type Parsed, parseSize } from './units.ts'
 
-/** What must be written to listen where others can connect: there is no authentication yet. */
+/** What must be written to listen where others can connect: without authentication. */
 export const NETWORK_CONSENT = 'i-understand-that-anyone-who-connects-can-call-every-tool'
-
-const duration = (description: string, least = 0): z.ZodType<number> =>
-  leaf((found) => parseDuration(found, least), { ...textSchema('^\\d+(ms|s|m|h)$'), description })
 
 const size = (description: string): z.ZodType<number> =>
   leaf(parseSize, { ...textSchema('^\\d+(B|kB|KB|MB|GB|KiB|MiB|GiB)$'), description })
-
-const count = (description: string, most: number): z.ZodType<number> =>
-  leaf((found) => parseCount(found, 1, most), {
-    anyOf: [{ type: 'integer', minimum: 1, maximum: most }, textSchema('^\\d+$')],
-    description,
-  })
 
 const listen = (description: string): z.ZodType<ListenAddress> =>
   leaf(parseListen, { ...textSchema('^.+:\\d+$'), description })
@@ -42,19 +50,48 @@ const hostValue = leaf(
   { ...textSchema('^[^\\s/@#?]+$') },
 )
 
+const network = leaf((found): Parsed<string> => {
+  const [address = '', bits, ...rest] = typeof found === 'string' ? found.split('/') : []
+  const most = isIP(address) === 6 ? 128 : 32
+  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)
+  return typeof found === 'string' && isIP(address) !== 0 && fits && rest.length === 0
+    ? { value: found }
+    : { expected: 'expected an address or network, such as 10.0.0.7 or 10.0.0.0/8' }
+}, textSchema('^[0-9a-fA-F:.]+(/\\d{1,3})?$'))
+
 const limits = section(
   {
     body: size('Largest request body.').prefault('4MiB'),
+    headers: size('Largest head of a request: its first line and headers.').prefault('32KiB'),
     depth: count('Deepest nesting of JSON.', 1000).prefault(64),
     reply: size('Largest reply or single message of a backend.').prefault('32MiB'),
     bodyTimeout: duration('Time within which a request body must have arrived.', 1).prefault('10s'),
     calls: count('Calls in flight at once, over all clients.', 1_000_000).prefault(10_000),
     sessions: count('Legacy client sessions at once.', 1_000_000).prefault(10_000),
+    sessionsPerPrincipal: count('Legacy sessions of one principal at once.', 1_000_000).prefault(1000),
     queue: count('Notifications that may wait for a client that does not read.', 1_000_000).prefault(256),
     listEntries: count('Entries that one backend may list per kind.', 1_000_000).prefault(10_000),
-    parked: count('Calls that may wait for input of their clients, per principal.', 1_000_000).prefault(100),
+    parked: count(
+      'Calls that may wait for input of their clients, per principal; anonymous clients count per session or address.',
+      1_000_000,
+    ).prefault(100),
+    parkedTotal: count('Calls that may wait for input of their clients, over all.', 1_000_000).prefault(2000),
     parkTime: duration('How long a call waits for input of its client.', 1).prefault('10m'),
     streams: count('Open subscriptions and legacy streams per principal.', 1_000_000).prefault(100),
+    streamAge: duration(
+      'How long a subscription or legacy stream lasts before it is ended in good order, so that one whose client vanished is not kept for ever.',
+      1,
+    ).prefault('24h'),
+    silence: duration(
+      'How long an event stream of a backend may be silent, comments included, before it is opened again.',
+      1,
+    ).prefault('15m'),
+    connections: count('Connections of clients at once.', 1_000_000).prefault(10_000),
+    headerTimeout: duration('Time within which the headers of a request must have arrived.', 1).prefault(
+      '10s',
+    ),
+    replyTimeout: duration('Time within which a client must have taken a reply.', 1).prefault('60s'),
+    requestsPerAddress: requestsPerAddress.prefault('off'),
   },
   'What one peer can make the gateway do at most.',
 )
@@ -67,7 +104,10 @@ const gateway = section(
     ),
     allowUnauthenticatedNetworkAccess: choice(
       [NETWORK_CONSENT],
-      'Needed to listen on anything but loopback, because callers are not authenticated.',
+      'Needed to listen on anything but loopback while callers are not authenticated.',
+    ).optional(),
+    publicUrl: secureUrl(
+      'Where clients reach the gateway, without /mcp: what tokens are meant for.',
     ).optional(),
     names: choice(
       ['prefix', 'conflict', 'bare'],
@@ -87,10 +127,29 @@ const gateway = section(
       .array(hostValue)
       .prefault([])
       .meta({ description: 'Further values of Host that are accepted.' }),
+    trustedProxies: z.array(network).prefault([]).meta({
+      description: 'Proxies that are believed when they say for whom they speak, as address or CIDR.',
+    }),
+    forwardedHeader: choice(
+      ['x-forwarded-for', 'forwarded'],
+      'The header in which they say it; they must set or extend it, never pass on what clients send.',
+    ).prefault('x-forwarded-for'),
     stateDir: words(
-      'Folder for the admin token and the list of child processes, relative to this file.',
+      'Folder for the admin token, API keys, the sealing key and the list of child processes, relative to this file.',
     ).optional(),
+    sealing: sealing.optional(),
     limits,
+    overload,
+    tools: section(
+      {
+        health: z.boolean().prefault(true).meta({ description: 'gateway_health: how every backend is.' }),
+      },
+      'Tools of the gateway itself on /mcp.',
+    ),
+    bulkhead: bulkheadPart(
+      { calls: 1000, queue: 1000, wait: '5s' },
+      'Calls of one principal at once, and how many wait; off does not bound them.',
+    ),
   },
   'The gateway itself.',
 )
@@ -123,18 +182,29 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
   backends: z
     .record(backendName, backend)
     .meta({ description: 'The MCP servers behind the gateway, by name.' }),
+  auth: authSchema.optional(),
+  authorization: authorizationSchema.optional(),
+  limits: callLimits,
+  store,
   admin,
   log,
+  integrity,
 }).meta({ title: 'Toolgate configuration' })
 
 /** A validated file, with defaults, before paths are resolved. */
 export interface FileSettings {
-  readonly gateway: Omit<GatewaySettings, 'pageSize' | 'stateDir'> & {
+  readonly gateway: Omit<GatewaySettings, 'pageSize' | 'stateDir' | 'publicUrl'> & {
+    readonly publicUrl?: string | undefined
     readonly pageSize?: number | undefined
     readonly stateDir?: string | undefined
     readonly allowUnauthenticatedNetworkAccess?: typeof NETWORK_CONSENT | undefined
   }
   readonly backends: Readonly<Record<string, BackendInput>>
+  readonly auth?: AuthInput | undefined
+  readonly authorization?: AuthorizationConfig | undefined
+  readonly limits: readonly LimitConfig[]
+  readonly store: StoreConfig
   readonly admin: AdminConfig | false
   readonly log: LogConfig
+  readonly integrity: IntegrityInput
 }

@@ -67,6 +67,15 @@ export function parseCount(found: unknown, least: number, most: number): Parsed<
   return { expected: `expected a whole number from ${least} to ${most}` }
 }
 
+/** Reads a share such as `50%` as a part of 1. */
+export function parseShare(found: unknown, least: number): Parsed<number> {
+  const digits = typeof found === 'string' ? /^(\d{1,3})%$/.exec(found)?.[1] : undefined
+  const value = Number(digits)
+  return digits !== undefined && value >= least && value <= 100
+    ? { value: value / 100 }
+    : { expected: `expected a share from ${least}% to 100%` }
+}
+
 function bareNumber(found: unknown): string | undefined {
   if (typeof found === 'number' && found >= 0) return String(found)
   return typeof found === 'string' && /^\d{1,10}$/.test(found) ? found : undefined

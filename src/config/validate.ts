@@ -1,9 +1,12 @@
 import type { z } from 'zod'
+import { authChecks, isOpen } from './auth-checks.ts'
 import { BACKEND_SETTINGS } from './backend-schema.ts'
+import { endpointProblems } from './endpoints-schema.ts'
 import { isLoopback, parseListen } from './listen.ts'
 import { nearest } from './nearest.ts'
 import type { ConfigPath, Finding } from './problem.ts'
 import { type FileSettings, NETWORK_CONSENT, fileSchema } from './schema.ts'
+import { isMapping, valueAt } from './tree.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -21,7 +24,11 @@ export function validate(file: Unvalidated): {
 } {
   const result = fileSchema.safeParse(file.value)
   const issues = result.success ? [] : result.error.issues.flatMap((issue) => flatten(file.value, issue))
-  const findings = [...issues.flatMap((issue) => toFindings(file, issue)), ...crossChecks(file.value)]
+  const findings = [
+    ...issues.flatMap((issue) => toFindings(file, issue)),
+    ...crossChecks(file.value),
+    ...authChecks(file.value),
+  ]
   return { settings: findings.length === 0 ? result.data : undefined, findings }
 }
 
@@ -34,8 +41,9 @@ function flatten(root: unknown, issue: Issue): readonly Issue[] {
 
 /** A backend says by its members which form it has; otherwise the form with the fewest issues is taken. */
 function chooseAlternative(found: unknown, alternatives: readonly Issue[][]): readonly Issue[] {
-  const form = alternatives.length === 3 ? formOf(found) : undefined
-  if (form !== undefined) return alternatives[form === 'http' ? 1 : 2] ?? []
+  const form = alternatives.length === 4 ? formOf(found) : undefined
+  if (form === 'stdio') return alternatives[3] ?? []
+  if (form === 'http') return alternatives[isMapping(found) && 'endpoints' in found ? 2 : 1] ?? []
   const fits = alternatives.filter((issues) => !issues.some(isWrongKind))
   const weight = (issues: readonly Issue[]): number =>
     issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0)
@@ -52,7 +60,7 @@ function formOf(found: unknown): 'http' | 'stdio' | undefined {
   if (!isMapping(found)) return undefined
   const stated = found['transport']
   if (stated === 'http' || stated === 'stdio') return stated
-  if ('url' in found) return 'http'
+  if ('url' in found || 'endpoints' in found) return 'http'
   return 'command' in found ? 'stdio' : undefined
 }
 
@@ -93,12 +101,14 @@ function unknownSetting(root: unknown, path: ConfigPath, known: readonly string[
   const key = String(path.at(-1))
   const found = valueAt(root, path.slice(0, -1))
   const backend = path.length === 3 && path[0] === 'backends'
-  const other = backend ? (known.includes('url') ? 'stdio' : 'http') : undefined
+  const other = backend ? (known.includes('headers') ? 'stdio' : 'http') : undefined
   if (other !== undefined && isMapping(found) && (key === 'url' || key === 'command')) {
     if ('url' in found && 'command' in found) {
       return { path, at: 'key', message: 'a backend has either a url (http) or a command (stdio), not both' }
     }
   }
+  if (other !== undefined && key === 'url' && isMapping(found) && 'endpoints' in found)
+    return { path, at: 'key', message: 'a backend has either url or endpoints, not both' }
   if (other !== undefined && BACKEND_SETTINGS[other].includes(key) && isMapping(found)) {
     const owner = other === 'stdio' ? 'a command (stdio)' : 'a url (http)'
     const reason = other === 'stdio' ? 'url' : 'command'
@@ -122,12 +132,21 @@ function missing(root: unknown, path: ConfigPath, expected: string): string {
 function expectation(issue: Issue): string {
   if (issue.code !== 'invalid_type') return 'expected something else'
   if (issue.expected === 'array') return 'expected a list'
+  if (issue.expected === 'boolean') return 'expected true or false'
   return issue.expected === 'string' ? 'expected text' : 'expected a mapping (key: value)'
 }
 
-/** Headers, environment and arguments often hold secrets, URLs sometimes. */
+/**
+ * Headers, environment and arguments often hold secrets, URLs sometimes; where a hash is wanted, somebody may write what
+ * it is the hash of.
+ */
 function isSecret(path: ConfigPath): boolean {
-  return path[0] === 'backends' && ['headers', 'env', 'args', 'url', undefined].includes(path[2]?.toString())
+  if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash' || path[1] === 'sealing') return true
+  if (path[0] === 'store' && path[1] === 'url') return true
+  return (
+    path[0] === 'backends' &&
+    ['headers', 'env', 'args', 'url', 'endpoints', undefined].includes(path[2]?.toString())
+  )
 }
 
 function describe(found: unknown, hidden: boolean, variables: readonly string[]): string {
@@ -147,14 +166,14 @@ function shorten(text: string): string {
 
 /** What no single setting shows. Looks at raw values, so that it speaks even if other settings are wrong. */
 function crossChecks(root: unknown): readonly Finding[] {
-  const findings: Finding[] = []
+  const findings: Finding[] = [...backendChecks(root)]
   const client = parseListen(valueAt(root, ['gateway', 'listen']) ?? '127.0.0.1:8080')
   const admin = parseListen(valueAt(root, ['admin', 'listen']) ?? '127.0.0.1:9901')
   const consent = valueAt(root, ['gateway', 'allowUnauthenticatedNetworkAccess'])
-  if ('value' in client && !isLoopback(client.value.host) && consent === undefined) {
+  if ('value' in client && !isLoopback(client.value.host) && consent === undefined && isOpen(root)) {
     const message =
-      'callers are not authenticated, so only loopback addresses are safe to listen on; to let everyone who can ' +
-      `connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: ${NETWORK_CONSENT}`
+      'callers are not authenticated, so only loopback addresses are safe to listen on; configure auth, or, to let ' +
+      `everyone who can connect call every tool, set gateway.allowUnauthenticatedNetworkAccess: ${NETWORK_CONSENT}`
     findings.push({ path: ['gateway', 'listen'], message })
   }
   if (!('value' in client) || !('value' in admin) || valueAt(root, ['admin']) === false) return findings
@@ -165,15 +184,10 @@ function crossChecks(root: unknown): readonly Finding[] {
   return findings
 }
 
-/** The value at a path, or undefined. */
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-    return (value as Record<PropertyKey, unknown>)[key]
-  }, root)
-}
-
-/** True for a mapping of a file. */
-export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function backendChecks(root: unknown): readonly Finding[] {
+  const backends = valueAt(root, ['backends'])
+  return Object.entries(isMapping(backends) ? backends : {}).flatMap(([name, found]) => {
+    const path = ['backends', name]
+    return isMapping(found) ? endpointProblems(found, path) : []
+  })
 }

@@ -12,19 +12,21 @@ import {
   scriptedBackend,
   tool,
 } from '../../test/support/scripted.ts'
+import { GatewayError } from '../errors.ts'
 import type { Permitted, Reply } from '../pipeline/call.ts'
 import { silentLog } from '../pipeline/log.ts'
 import { mintPermit } from '../pipeline/permit.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import type { RequestMessage } from '../protocol/message.ts'
 import { createCatalog } from '../routing/catalog.ts'
+import { type Integrity, type Quarantine, believing } from '../routing/integrity/integrity.ts'
 import { dispatch } from './dispatch.ts'
 import { forward } from './forward.ts'
 
 const TARGET: OneTarget = { kind: 'one', backend: 'a', name: 'x', paramHeaders: [] }
 const MIRRORED = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } }
 
-function setUp() {
+function setUp(integrity?: Integrity) {
   const backend: ScriptedBackend = scriptedBackend('a')
   const backends = new Map([['a', backend]])
   const catalog = createCatalog([backend], {
@@ -34,6 +36,7 @@ function setUp() {
     listDeadline: 1000,
     staleFor: 1000,
     fetchTimeout: () => 1000,
+    ...(integrity && { integrity }),
   })
   const handler = forward(backends, catalog)
   const send = (over: Partial<Permitted> = {}, target: OneTarget = TARGET): Promise<Reply> => {
@@ -53,6 +56,15 @@ describe('forward', () => {
       backend.sent.map(({ target, exposedName }) => ({ target, exposedName })),
       [{ target: TARGET, exposedName: 'a_x' }],
     )
+  })
+
+  test('does not send a call again to a tool that turns out to be held back', async () => {
+    const quarantineOf = (): Quarantine => ({ reason: 'it changed', keepsName: true })
+    const { backend, send } = setUp({ ...believing, quarantineOf })
+    backend.onList = () => Promise.resolve(listOf([tool('x', { inputSchema: MIRRORED })]))
+    backend.onSend = () => Promise.resolve(rpcError(-32020))
+    await assert.rejects(send(), { code: 'QUARANTINED' })
+    assert.equal(backend.sent.length, 1)
   })
 
   test('relays the backend’s own errors', async () => {
@@ -82,8 +94,25 @@ describe('forward', () => {
   test('gives up after the second mismatch, and never relays it', async () => {
     const { backend, send } = setUp()
     backend.onSend = () => Promise.resolve(rpcError(-32020))
-    await assert.rejects(send(), { code: 'BACKEND_PROTOCOL', details: { backend: 'a' } })
+    const details = { backend: 'a', outcome: 'not-executed' }
+    await assert.rejects(send(), { code: 'BACKEND_PROTOCOL', details })
     assert.equal(backend.sent.length, 2)
+  })
+
+  test('says of what never left the gateway that it was not carried out, and of nothing else', async () => {
+    for (const isSent of [false, true]) {
+      const { backend, send } = setUp()
+      backend.onSend = ({ trace }) => {
+        if (isSent) trace?.sent()
+        return Promise.reject(new GatewayError('BACKEND_TIMEOUT', 'late', { outcome: 'unknown' }))
+      }
+      const details = isSent ? { outcome: 'unknown' } : { outcome: 'not-executed', retryable: true }
+      await assert.rejects(send(), { code: 'BACKEND_TIMEOUT', details })
+    }
+    const { backend, send } = setUp()
+    const gone = new GatewayError('CANCELLED', 'gone')
+    backend.onSend = () => Promise.reject(gone)
+    await assert.rejects(send(), (error) => error === gone)
   })
 
   test('relays another error of the second try', async () => {

@@ -1,11 +1,13 @@
-import type { Backend } from '../backend/backend.ts'
+import type { Backend, BackendRequest } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import type { OneTarget } from '../pipeline/target.ts'
+import { type Trace, createTrace } from '../pipeline/trace.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from '../routing/catalog.ts'
+import { refuseHeld } from './quarantine.ts'
 
 /** Header mismatch and unsupported version: between gateway and backend they are the gateway's business. */
 const OWN_FAULTS: ReadonlySet<number> = new Set([-32020, -32022])
@@ -16,32 +18,57 @@ const OWN_FAULTS: ReadonlySet<number> = new Set([-32020, -32022])
  * more (2026-07-28, basic/transports/streamable-http "Client Behavior").
  */
 export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog): Handler<Permitted> {
-  const sendTo = (target: OneTarget, call: Permitted, out: Notifications): Promise<Reply> => {
+  const sendTo = (target: OneTarget, { call, trace }: Traced, out: Notifications): Promise<Reply> => {
     const backend = backends.get(target.backend)
     if (backend === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`)
-    const { message, headers, signal } = call
-    const { principal, downstream } = call
-    const exposedName = subjectOf(message)
-    return backend.send({ message, target, exposedName, principal, downstream, headers, signal }, out)
+    return backend.send({ ...requestTo(target, call), trace }, out)
   }
   return async (call, out) => {
     const { target } = call.permit
     if (target.kind !== 'one') throw new TypeError('forward takes calls with one target')
-    const reply = await sendTo(target, call, out)
-    if (reply.kind !== 'error' || !OWN_FAULTS.has(reply.code)) return reply
-    if (reply.code === -32020 && call.method === 'tools/call') {
-      const fresh = await unlessAborted(refreshed(catalog, target), call.signal)
-      const second = await sendTo(fresh, call, out)
-      if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
+    const trace = call.trace ?? createTrace()
+    try {
+      const reply = await sendTo(target, { call, trace }, out)
+      if (reply.kind !== 'error' || !OWN_FAULTS.has(reply.code)) return reply
+      if (reply.code === -32020 && call.method === 'tools/call') {
+        const fresh = await unlessAborted(refreshed(catalog, target), call.signal)
+        const second = await sendTo(fresh, { call, trace }, out)
+        if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
+      }
+      const message = `Backend ${target.backend} rejected the gateway's request with error ${reply.code}`
+      const { backend } = target
+      throw new GatewayError('BACKEND_PROTOCOL', message, { backend, outcome: 'not-executed' })
+    } catch (error) {
+      throw trace.isSent ? error : neverSent(error)
     }
-    const message = `Backend ${target.backend} rejected the gateway's request with error ${reply.code}`
-    throw new GatewayError('BACKEND_PROTOCOL', message, { backend: target.backend })
   }
+}
+
+/** What is sent to a backend for a call. */
+export function requestTo(target: OneTarget, call: Permitted): BackendRequest {
+  const { message, headers, signal, principal, downstream } = call
+  const exposedName = subjectOf(message)
+  return { message, target, exposedName, principal, downstream, headers, signal }
+}
+
+interface Traced {
+  readonly call: Permitted
+  readonly trace: Trace
+}
+
+/** What has not left the gateway was surely not carried out, whatever it failed of. */
+function neverSent(error: unknown): unknown {
+  const isKnown = !(error instanceof GatewayError) || error.details.outcome === 'not-executed'
+  return isKnown || !error.code.startsWith('BACKEND_') ? error : error.withOutcome('not-executed')
 }
 
 /** The target as the backend describes it now. */
 async function refreshed(catalog: Catalog, target: OneTarget): Promise<OneTarget> {
   await catalog.refetch('tools', target.backend)
   const found = await catalog.find('tools', { kind: 'backend', backend: target.backend }, target.name ?? '')
-  return found.kind === 'found' ? { ...target, paramHeaders: found.shown.entry.paramHeaders } : target
+  if (found.kind !== 'found') return target
+  const { entry, quarantine } = found.shown
+  const fresh = { ...target, paramHeaders: entry.paramHeaders, held: quarantine?.reason }
+  refuseHeld(fresh)
+  return fresh
 }

@@ -8,6 +8,8 @@ export interface Refusal {
   readonly kind: 'refusal'
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  /** Every scope that the call needs, where that is what it lacks. */
+  readonly scopes?: readonly string[] | undefined
   /** The `error` member of the JSON-RPC response. */
   readonly error: { readonly code: number; readonly message: string; readonly data: object }
 }
@@ -26,7 +28,14 @@ export function toRefusal(error: unknown, log: Log): Refusal {
       known.cause instanceof Error ? (known.cause.stack ?? known.cause.message) : String(known.cause)
     log('error', 'internal error', { cause })
   }
-  return { kind: 'refusal', status: known.status, headers: headersOf(known), error: known.toRpcError() }
+  const { scopes } = known.details
+  return {
+    kind: 'refusal',
+    status: known.status,
+    headers: headersOf(known),
+    ...(scopes === undefined ? {} : { scopes }),
+    error: known.toRpcError(),
+  }
 }
 
 function headersOf(error: GatewayError): Readonly<Record<string, string>> {

@@ -20,7 +20,7 @@ function setUp(handler: (call: Permitted) => Promise<Reply>) {
   const caller = new AbortController()
   let seen: AbortSignal | undefined
   const bounded = timeout(
-    (backend) => (backend === 'slow' ? 1000 : 1),
+    ({ backend }) => (backend === 'slow' ? 1000 : 1),
     clock,
   )<Permitted>((call) => {
     seen = call.signal
@@ -38,7 +38,7 @@ describe('the timeout', () => {
     const ended = assert.rejects(run(ONE), {
       code: 'BACKEND_TIMEOUT',
       message: 'Backend slow did not answer within 1000 ms',
-      details: { backend: 'slow' },
+      details: { backend: 'slow', outcome: 'unknown' },
     })
     await clock.advance(999)
     assert.equal(clock.pending, 1)

@@ -2,32 +2,36 @@ import { GatewayError } from '../errors.ts'
 import type { Permitted } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Filter } from '../pipeline/handler.ts'
+import type { OneTarget } from '../pipeline/target.ts'
 
 /**
- * Bounds one exchange with a backend from sending to the end of the answer. Merged lists keep their own deadline.
+ * Bounds one call to a backend as a whole: waiting for a turn, every try and the pauses between them, to the end of
+ * the answer. Nothing extends it. Merged lists and subscriptions keep their own deadlines, and a call that waits for
+ * its client has ended here. Sets {@link Permitted.deadline}.
  *
- * @param timeoutOf milliseconds for a backend
+ * @param timeoutOf milliseconds for a target
  */
-export function timeout(timeoutOf: (backend: string) => number, clock: Clock): Filter<Permitted> {
+export function timeout(timeoutOf: (target: OneTarget) => number, clock: Clock): Filter<Permitted> {
   return (next) => async (call, out) => {
     const { target } = call.permit
     if (target.kind !== 'one') return next(call, out)
-    const { backend } = target
     const attempt = new AbortController()
-    const ms = timeoutOf(backend)
-    const cancelTimer = clock.after(ms, () =>
-      attempt.abort(
-        new GatewayError('BACKEND_TIMEOUT', `Backend ${backend} did not answer within ${ms} ms`, { backend }),
-      ),
-    )
+    const ms = timeoutOf(target)
+    const left = ms - (call.waited ?? 0)
+    const cancelTimer = clock.after(left, () => attempt.abort(outOfTime(target.backend, ms)))
     const onAbort = (): void => attempt.abort(call.signal.reason)
     if (call.signal.aborted) onAbort()
     else call.signal.addEventListener('abort', onAbort)
     try {
-      return await next({ ...call, signal: attempt.signal }, out)
+      return await next({ ...call, signal: attempt.signal, deadline: clock.now() + left }, out)
     } finally {
       cancelTimer()
       call.signal.removeEventListener('abort', onAbort)
     }
   }
+}
+
+function outOfTime(backend: string, ms: number): GatewayError {
+  const message = `Backend ${backend} did not answer within ${ms} ms`
+  return new GatewayError('BACKEND_TIMEOUT', message, { backend, outcome: 'unknown' })
 }

@@ -1,20 +1,22 @@
+import type { Door } from '../auth/door.ts'
 import type { GatewaySettings } from '../config/types.ts'
 import type { Answerer } from '../filters/rescue.ts'
-import type { Principal } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import type { Implementation } from '../protocol/meta.ts'
+import type { Overload } from './overload.ts'
 
 /** What every listener needs from the gateway. */
 export interface ListenerPorts {
   readonly answer: Answerer
+  /** Lets callers in, over HTTP. Whoever holds the other end of a pipe is in already. */
+  readonly door: Door
   readonly clock: Clock
   readonly log: Log
   readonly settings: GatewaySettings
   readonly serverInfo: Implementation
   /** Configured backend names: the routes below `/mcp/`. */
   readonly backends: readonly string[]
+  /** Refuses work when the gateway is too busy; undefined never does. */
+  readonly overload?: Overload | undefined
 }
-
-/** Who calls while nobody has to say so. */
-export const ANONYMOUS: Principal = { id: 'anonymous', anonymous: true }

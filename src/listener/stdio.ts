@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { GatewayError } from '../errors.ts'
 import { toRefusal } from '../filters/rescue.ts'
-import type { Notifications } from '../pipeline/call.ts'
+import { ANONYMOUS, type Notifications } from '../pipeline/call.ts'
 import { member, rawOf } from '../protocol/json.ts'
 import { checkModernRequest, eraOf } from '../protocol/ladder.ts'
 import { LineOverflowError, createLineSplitter, toLine } from '../protocol/lines.ts'
@@ -15,7 +15,7 @@ import {
 import { isBatch } from './legacy/batch.ts'
 import { type LegacyPipe, createLegacyPipe } from './legacy/pipe.ts'
 import { modernWriter } from './modern-reply.ts'
-import { ANONYMOUS, type ListenerPorts } from './ports.ts'
+import type { ListenerPorts } from './ports.ts'
 
 /** The two ends of a pipe. */
 export interface StdioStreams {
@@ -60,6 +60,7 @@ class PipeListener implements StdioListener {
         principal: ANONYMOUS,
         route: { kind: 'aggregate' },
         transport: 'stdio',
+        address: undefined,
         write: (text) => this.#write(text),
       },
       ports,
@@ -146,7 +147,13 @@ class PipeListener implements StdioListener {
           method: message.method,
           route: { kind: 'aggregate' },
           principal: ANONYMOUS,
-          downstream: { era: 'modern', version, transport: 'stdio', session: undefined },
+          downstream: {
+            era: 'modern',
+            version,
+            transport: 'stdio',
+            session: undefined,
+            address: undefined,
+          },
           headers: undefined,
           signal: controller.signal,
         },

@@ -1,7 +1,9 @@
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import type { Era } from '../protocol/versions.ts'
+import { isLoopback, networkOf } from './network.ts'
 import type { Permit } from './permit.ts'
 import type { Target } from './target.ts'
+import type { Trace } from './trace.ts'
 
 /** Who calls where the operator lets nobody say it. */
 export interface AnonymousPrincipal {
@@ -32,7 +34,10 @@ export interface AuthenticatedPrincipal {
 /** The identity behind an exchange. */
 export type Principal = AnonymousPrincipal | AuthenticatedPrincipal
 
-/** The client of a call, as it describes itself; for shaping answers, never for decisions. */
+/** Whoever calls where nobody has to say who they are. */
+export const ANONYMOUS: AnonymousPrincipal = { id: 'anonymous', anonymous: true }
+
+/** The client of a call, as it describes itself; for shaping answers. Only the address is more than its word. */
 export interface Downstream {
   readonly era: Era
   /** The protocol revision that the client speaks. */
@@ -40,6 +45,20 @@ export interface Downstream {
   readonly transport: 'http' | 'stdio'
   /** The legacy session of the client, if it has one. */
   readonly session: string | undefined
+  /** Where the client is, as far as trusted proxies say; for a session, where it was opened. Undefined on a pipe. */
+  readonly address: string | undefined
+}
+
+/**
+ * Whose a call is when places are shared out: the principal's, or, where nobody says who they are, those of the network
+ * that it comes from, else of its session. One of many sessions of one stranger is not another stranger.
+ */
+export function holderOf({ principal, downstream }: Pick<Call, 'principal' | 'downstream'>): string {
+  if (!principal.anonymous) return principal.id
+  const { address, session } = downstream
+  // On this machine all have the same address.
+  if (address !== undefined && !isLoopback(address)) return `${principal.id} of ${networkOf(address)}`
+  return session === undefined ? principal.id : `${principal.id} in ${session}`
 }
 
 /** Which face of the gateway was addressed: all backends together, or one with its own names. */
@@ -59,6 +78,12 @@ export interface Call {
   readonly headers: HeaderLookup | undefined
   /** Aborted when the caller no longer wants the answer; the reason is a `GatewayError`. */
   readonly signal: AbortSignal
+  /** Milliseconds for which it waited for its turn so far: they count against its time. */
+  readonly waited?: number
+  /** When its time is over, on the clock of the gateway; undefined where nothing bounds it yet. */
+  readonly deadline?: number
+  /** Watches the try that is being made; undefined where nobody does. */
+  readonly trace?: Trace
 }
 
 /** A call whose target is known. */

@@ -1,5 +1,6 @@
 import type { ParamHeader } from '../protocol/param-headers.ts'
 import type { ListMethod } from '../protocol/methods.ts'
+import type { ToolHints } from '../protocol/tool-hints.ts'
 
 /** One backend, under the names that it knows itself. */
 export interface OneTarget {
@@ -9,6 +10,14 @@ export interface OneTarget {
   readonly name: string | undefined
   /** The parameters of the tool that are mirrored in headers. */
   readonly paramHeaders: readonly ParamHeader[]
+  /** Why calls of it are refused although it is there; undefined for nearly all. */
+  readonly held?: string | undefined
+  /** What the tool says of itself. */
+  readonly hints?: ToolHints | undefined
+  /** The tool whose task a call is about. */
+  readonly taskOf?: string | undefined
+  /** Whether the tool has to or may be called as an experimental task (2025-11-25, basic/utilities/tasks); undefined: it must not. */
+  readonly taskSupport?: 'required' | 'optional' | undefined
 }
 
 /** Looking for a resource that nobody lists: asked one after the other. */

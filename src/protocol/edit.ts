@@ -1,4 +1,4 @@
-import { type JsonMember, type JsonObject } from './json.ts'
+import { type JsonMember, type JsonObject, member, scanJson } from './json.ts'
 
 /** Replaces `source.slice(start, end)` by `text`; an insertion where start equals end. */
 export interface Edit {
@@ -118,4 +118,19 @@ function removal(members: readonly JsonMember[], first: number, after: number): 
   if (next !== undefined) return { start, end: next.start, text: '' }
   const end = last?.value.end ?? start
   return { start: previous?.value.end ?? start, end, text: '' }
+}
+
+/** The raw object with a member of its `_meta` set, or taken out where the value is undefined. */
+export function withMeta(object: string, key: string, value: string | undefined): string {
+  const root = scanJson(object, { detail: 2, maxDepth: Infinity })
+  if (root.kind !== 'object') return object
+  const meta = member(root, '_meta')
+  if (meta?.kind !== 'object')
+    return value === undefined
+      ? object
+      : splice(object, editMembers(root, { _meta: `{${quoted(key)}:${value}}` }))
+  const isOnly = meta.members?.length === 1 && meta.members[0]?.key === key
+  // What is left of it says nothing.
+  if (value === undefined && isOnly) return splice(object, editMembers(root, { _meta: undefined }))
+  return splice(object, editMembers(meta, { [key]: value }))
 }

@@ -12,6 +12,7 @@ import {
   stringOf,
   valueOf,
 } from './json.ts'
+import { parseValue } from './value.ts'
 
 // The same cases in every run.
 fc.configureGlobal({ seed: 20260728 })
@@ -332,6 +333,11 @@ test('an escaped key is read right, whatever was parsed before (nodejs/node#6378
   )
 })
 
+test('a whole text is read as its values are, and as strictly', () => {
+  assert.deepEqual(parseValue('[{"a":1,"\\u0062":2}, "x", null]'), [{ a: 1, b: 2 }, 'x', null])
+  assert.throws(() => parseValue('{"a":1,"a":2}'), JsonSyntaxError)
+})
+
 test('__proto__ is a member like any other', () => {
   const text = '{"__proto__":{"x":1}}'
   const root = scanJson(text)
@@ -377,4 +383,13 @@ test('a document of a megabyte is scanned, with many members and long strings', 
   const root = scanJson(text)
   assert.equal(root.end, text.length)
   assert.equal(stringOf(text, member(root, 'text'))?.length, 600_000)
+})
+
+test('a long text of nothing but escapes is scanned as fast as any other', { timeout: 60_000 }, () => {
+  // With a search for the closing quote after every escape, this takes many minutes.
+  for (const escape of [String.raw`\n`, String.raw`\"`, String.raw`\u0061`]) {
+    const text = `{"a":"${escape.repeat(1_000_000)}","b":1}`
+    const node = scanJson(text)
+    assert.equal(numberOf(text, member(node, 'b')), 1)
+  }
 })

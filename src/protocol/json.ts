@@ -227,9 +227,11 @@ function skipString(): boolean {
 
 function searchString(): boolean {
   let escaped = false
+  let close = -1
   for (;;) {
     if (nextEscape < at) nextEscape = indexOrEnd('\\')
-    const close = indexOrEnd('"')
+    // Found once, not after every escape: a long text with many would take quadratic time.
+    if (close < at) close = indexOrEnd('"')
     if (close <= nextEscape) {
       at = close
       if (close === text.length) fail('Expected a closing quote')

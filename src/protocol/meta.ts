@@ -7,6 +7,8 @@ export const META = {
   serverInfo: 'io.modelcontextprotocol/serverInfo',
   subscriptionId: 'io.modelcontextprotocol/subscriptionId',
   progressToken: 'progressToken',
+  /** On what belongs to an experimental task (2025-11-25, basic/utilities/tasks). */
+  relatedTask: 'io.modelcontextprotocol/related-task',
   /** On results: the backend's own serverInfo, beside the gateway's. */
   backend: 'io.toolgate/backend',
   /** On lists: backends that are away, with what is done about it. */

@@ -20,6 +20,14 @@ export const METHOD_OF_KIND: Readonly<Record<ListKind, ListMethod>> = {
   resourceTemplates: 'resources/templates/list',
 }
 
+/** The method that uses what each kind lists. */
+export const METHOD_OF_CALL: Readonly<Record<ListKind, string>> = {
+  tools: 'tools/call',
+  prompts: 'prompts/get',
+  resources: 'resources/read',
+  resourceTemplates: 'resources/read',
+}
+
 /** True for a method that answers with a list. */
 export function isListMethod(method: string): method is ListMethod {
   return Object.hasOwn(LIST_METHODS, method)
@@ -49,3 +57,10 @@ export const CACHEABLE_METHODS: ReadonlySet<string> = new Set([
   'resources/templates/list',
   'resources/read',
 ])
+
+const TASK_METHODS: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel'])
+
+/** True for the methods of the tasks extension. `tasks/list` and `tasks/result` of 2025-11-25 are not among them: they end at the adapters. */
+export function isTaskMethod(method: string): boolean {
+  return TASK_METHODS.has(method)
+}

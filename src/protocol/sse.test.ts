@@ -36,7 +36,7 @@ function parse(chunks: readonly Uint8Array[], maxEventBytes = 1000): Outcome {
     assert.ok(thrown instanceof SseOverflowError || thrown instanceof SseEncodingError)
     error = thrown.name
   }
-  return { events, retry: parser.retry, error }
+  return { events, retry: parser.retry(), error }
 }
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -38,7 +38,7 @@ export interface SseParser {
   /** The stream has ended: an event that is not complete is dropped. */
   end(): void
   /** The reconnection time in milliseconds that the stream asked for last. */
-  readonly retry: number | undefined
+  retry(): number | undefined
 }
 
 const LF = 0x0a
@@ -96,9 +96,7 @@ export function createSseParser(onEvent: (event: SseEvent) => void, maxEventByte
     end() {
       pending.take()
     },
-    get retry() {
-      return fields.retry
-    },
+    retry: () => fields.retry(),
   }
 }
 
@@ -118,7 +116,7 @@ function* lineBreaks(bytes: Buffer, start: number): Generator<readonly [end: num
 
 interface Fields {
   line(line: string): void
-  readonly retry: number | undefined
+  retry(): number | undefined
 }
 
 /** Puts events together from lines (WHATWG HTML, "Interpreting an event stream"). */
@@ -149,9 +147,7 @@ function createFields(onEvent: (event: SseEvent) => void): Fields {
       else if (name === 'id' && !value.includes('\0')) id = value
       else if (name === 'retry' && /^\d{1,15}$/.test(value)) retry = Number(value)
     },
-    get retry() {
-      return retry
-    },
+    retry: () => retry,
   }
 }
 

@@ -12,9 +12,11 @@ import {
   type SubscriptionFilter,
 } from '../protocol/subscription.ts'
 import type { Entry } from './entry.ts'
+import { type Integrity, believing } from './integrity/integrity.ts'
+import { createRecheck } from './recheck.ts'
 import { type Source, type SourceState, createSource } from './source.ts'
 import { type UriSpace, createUriSpace } from './uris.ts'
-import { type ExposedEntry, type View, mergedView, ownView } from './view.ts'
+import { type ExposedEntry, type QuarantineOf, type View, mergedView, ownView } from './view.ts'
 
 /** What the catalog needs to know and from outside. */
 export interface CatalogPorts {
@@ -27,6 +29,8 @@ export interface CatalogPorts {
   readonly staleFor: number
   /** Milliseconds for one fetch of the whole list of a backend. */
   readonly fetchTimeout: (backend: string) => number
+  /** What lists are held against. Default: they are believed, except that hidden characters are made visible. */
+  readonly integrity?: Integrity
 }
 
 /** A backend that does not answer, and what a list does about it. */
@@ -77,7 +81,12 @@ export type CatalogScope =
 /** The outcome of a look-up. */
 export type Found =
   | { readonly kind: 'found'; readonly shown: ExposedEntry }
-  | { readonly kind: 'unknown'; readonly known: readonly string[]; readonly away: readonly AwayBackend[] }
+  | {
+      readonly kind: 'unknown'
+      /** What is known instead. */
+      readonly view: View
+      readonly away: readonly AwayBackend[]
+    }
 
 const ALL: CatalogScope = { kind: 'aggregate' }
 
@@ -91,6 +100,9 @@ const EVERY_CHANGE: SubscriptionFilter = { lists: CHANGING_LISTS, resources: [],
 /** An unknown name makes the gateway ask the backends again, but not more often than this (milliseconds). */
 const MISS_INTERVAL = 1000
 
+/** Milliseconds that a list waits for a backend that is known to be sick. */
+const SICK_PATIENCE = 250
+
 /** Creates the catalog of the backends, in the order of the configuration. Nothing is fetched yet. */
 export function createCatalog(backends: readonly Backend[], ports: CatalogPorts): Catalog {
   return new SourceCatalog(backends, ports)
@@ -98,6 +110,9 @@ export function createCatalog(backends: readonly Backend[], ports: CatalogPorts)
 
 class SourceCatalog implements Catalog {
   readonly #ports: CatalogPorts
+  readonly #integrity: Integrity
+  readonly #quarantineOf: QuarantineOf
+  readonly #recheck: (source: Source) => void
   readonly #sources: ReadonlyMap<ListKind, readonly Source[]>
   /** A view is forgotten when a source changes, and runs out when a stale list in it does. */
   readonly #views = new Map<string, { readonly view: View; readonly until: number }>()
@@ -107,16 +122,26 @@ class SourceCatalog implements Catalog {
 
   constructor(backends: readonly Backend[], ports: CatalogPorts) {
     this.#ports = ports
+    const { integrity = believing } = ports
+    this.#integrity = integrity
+    this.#quarantineOf = (entry) => integrity.quarantineOf(entry)
+    this.#recheck = createRecheck(ports.clock)
     const create = (backend: Backend, kind: ListKind): Source => {
       const onChange = (): void => this.#forget(kind, backend.name)
       return createSource(backend, kind, {
         ...ports,
         fetchTimeout: ports.fetchTimeout(backend.name),
+        onInvisible: integrity.policyOf(backend.name).onInvisible,
+        onListed: (listing) => integrity.update(backend.name, kind, listing),
         onChange,
-        onNews: () => this.#tell(backend.name, kind === 'resourceTemplates' ? 'resources' : kind),
+        onNews: () => this.#tell(backend.name, listOf(kind)),
       })
     }
     this.#sources = new Map(KINDS.map((kind) => [kind, backends.map((backend) => create(backend, kind))]))
+    integrity.onVerdict((backend, kind) => {
+      this.#forget(kind, backend)
+      this.#tell(backend, listOf(kind))
+    })
     this.#following = backends.map((backend) =>
       // What a list holds is the same for everybody as long as there is one context for all.
       backend.subscribe(EVERY_CHANGE, {
@@ -150,7 +175,7 @@ class SourceCatalog implements Catalog {
     const states = asked.map((source) => ({ source, state: source.state(true) }))
     return {
       kind: 'unknown',
-      known: [...view.byName.keys()],
+      view,
       away: freshness(states, this.#ports.clock.now()).away,
     }
   }
@@ -172,7 +197,12 @@ class SourceCatalog implements Catalog {
 
   #suspect(backend: string, change: Change): void {
     if (change.kind !== 'list') return
-    for (const kind of KINDS_OF_CHANGE[change.list]) this.#source(kind, backend)?.invalidate(true)
+    for (const kind of KINDS_OF_CHANGE[change.list]) {
+      const source = this.#source(kind, backend)
+      source?.invalidate(true)
+      // Calls must not go on reaching what was approved as something else until somebody lists.
+      if (source !== undefined && this.#integrity.isWatching(backend)) this.#recheck(source)
+    }
   }
 
   onNews(listener: NewsListener): () => void {
@@ -195,9 +225,9 @@ class SourceCatalog implements Catalog {
     const templates = this.#known('resourceTemplates', ALL)
     const tools = this.#known('tools', ALL)
     const listed = resources.entries.map(({ backend, key }) => ({ backend, uri: key }))
-    const referred = tools.entries.flatMap(({ backend, refersTo }) =>
-      refersTo.map((uri) => ({ backend, uri })),
-    )
+    const referred = tools.entries
+      .filter((entry) => entry.refersTo.length > 0 && this.#quarantineOf(entry) === undefined)
+      .flatMap(({ backend, refersTo }) => refersTo.map((uri) => ({ backend, uri })))
     const uris = createUriSpace({
       backends: this.#sourcesOf('tools', ALL).map(({ backend }) => backend),
       uris: [...listed, ...referred],
@@ -237,18 +267,25 @@ class SourceCatalog implements Catalog {
     return this.#sourcesOf(kind, { kind: 'backend', backend })[0]
   }
 
-  /** Waits until every source has answered or the deadline has passed, and yields those that did not answer in time. */
+  /**
+   * Waits until every source has answered or the deadline has passed, and yields those that did not answer in time. Those
+   * of backends that are known to be sick get a moment only: they may be back.
+   */
   async #late(
     asked: readonly Source[],
     ask: (source: Source) => Promise<void>,
   ): Promise<ReadonlySet<Source>> {
     const late = new Set(asked)
     if (asked.length === 0) return late
-    const deadline = Promise.withResolvers<void>()
-    const cancel = this.#ports.clock.after(this.#ports.listDeadline, deadline.resolve)
-    const all = Promise.all(asked.map(async (source) => late.delete((await ask(source), source))))
-    await Promise.race([all, deadline.promise])
-    cancel()
+    const { clock, listDeadline } = this.#ports
+    const [deadline, moment] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const cancels = [clock.after(listDeadline, deadline.resolve), clock.after(SICK_PATIENCE, moment.resolve)]
+    const all = asked.map((source) => {
+      const answered = ask(source).then(() => void late.delete(source))
+      return source.isSick ? Promise.race([answered, moment.promise]) : answered
+    })
+    await Promise.race([Promise.all(all), deadline.promise])
+    cancels.forEach((cancel) => cancel())
     return new Set(late)
   }
 
@@ -258,15 +295,24 @@ class SourceCatalog implements Catalog {
     if (kept !== undefined && this.#ports.clock.now() < kept.until) return kept.view
     const { entries, until } = this.#known(kind, scope)
     if (scope.kind === 'backend') {
-      const view = ownView(entries)
+      const view = ownView(entries, this.#quarantineOf)
       this.#views.set(key, { view, until })
       return view
     }
     const space = this.#spaceNow()
-    const view = mergedView(kind, entries, { names: this.#ports.names, uris: space.uris })
+    const view = mergedView(kind, entries, {
+      names: this.#ports.names,
+      uris: space.uris,
+      quarantineOf: this.#quarantineOf,
+    })
     this.#views.set(key, { view, until: Math.min(until, space.until) })
     return view
   }
+}
+
+/** The list by whose name changes of a kind are announced. */
+function listOf(kind: ListKind): ChangingList {
+  return kind === 'resourceTemplates' ? 'resources' : kind
 }
 
 function viewKey(kind: ListKind, backend: string | undefined): string {

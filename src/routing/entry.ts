@@ -11,6 +11,7 @@ import {
 import { META } from '../protocol/meta.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import { type ParamHeader, readParamHeaders } from '../protocol/param-headers.ts'
+import { type ToolHints, readToolHints } from '../protocol/tool-hints.ts'
 
 /** One listed tool, prompt, resource or template of one backend, as that backend describes it. */
 export interface Entry {
@@ -20,9 +21,15 @@ export interface Entry {
   readonly key: string
   /** Its definition, with the backend's own name. */
   readonly text: string
+  /** As the backend wrote it, where characters that nobody sees had to be made visible in {@link Entry.text}. */
+  readonly original?: string
   readonly paramHeaders: readonly ParamHeader[]
   /** URIs of the resources that show a tool (MCP Apps 2026-01-26, "Resource Discovery"). */
   readonly refersTo: readonly string[]
+  /** What a tool says of itself. */
+  readonly hints?: ToolHints | undefined
+  /** Raw JSON of `execution`, which legacy clients alone know (2025-11-25, schema `ToolExecution`). */
+  readonly execution?: string | undefined
 }
 
 /** An entry that cannot be listed, and why. */
@@ -103,7 +110,33 @@ function readTool(
   // The experimental tasks of 2025-11-25 are announced in `execution`; modern clients do not know it.
   const clean = splice(text, editMembers(root, { execution: undefined }))
   const refersTo = uiNodesOf(text, root).flatMap((node) => stringOf(text, node) ?? [])
-  return { backend, kind: 'tools', key, text: clean, paramHeaders: params.headers, refersTo }
+  const hints = readToolHints(member(root, 'annotations'))
+  const node = member(root, 'execution')
+  const execution = node?.kind === 'object' ? rawOf(text, node) : undefined
+  return {
+    backend,
+    kind: 'tools',
+    key,
+    text: clean,
+    paramHeaders: params.headers,
+    refersTo,
+    hints,
+    execution,
+  }
+}
+
+/** What `execution` says about experimental tasks. */
+export function taskSupportOf({ execution }: Pick<Entry, 'execution'>): 'required' | 'optional' | undefined {
+  if (execution === undefined) return undefined
+  const root = scanJson(execution, { detail: 1, maxDepth: Infinity })
+  const support = stringOf(execution, member(root, 'taskSupport'))
+  return support === 'required' || support === 'optional' ? support : undefined
+}
+
+/** The definition as it is listed, with what only legacy clients know. */
+export function withExecution(text: string, execution: string): string {
+  const root = scanJson(text, { detail: 1, maxDepth: Infinity })
+  return root.kind === 'object' ? splice(text, editMembers(root, { execution })) : text
 }
 
 /** Where a definition or a result refers to a `ui://` resource: `_meta.ui.resourceUri` and its deprecated flat form. */

@@ -101,15 +101,53 @@ describe('URIs in a reply', () => {
   })
 })
 
+describe('a question to the user', () => {
+  const asking = (label: string): string =>
+    `{"resultType":"input_required",${ODD},"requestState":"s","inputRequests":{` +
+    `"1":{"params":{"message":"${label}Your \\u0022name\\u0022?","requestedSchema":{"message":"m"}},"method":"elicitation/create"},` +
+    `"2":{"method":"elicitation/create","params":{"mode":"url","url":"https://a","message":"${label}"}},` +
+    '"3":{"method":"sampling/createMessage","params":{"message":"m","systemPrompt":"p"}},' +
+    '"4":{"method":"elicitation/create","params":{"message":7}},"5":{"method":"elicitation/create"},"6":[]}}'
+
+  test('says on the aggregate which backend asks, and no other byte changes', async () => {
+    const reply = result(asking('[b] Ask of [a]: '))
+    const labelled = await exposed({ call: toolCall, backend: 'b', reply: result(asking('Ask of [a]: ')) })
+    assert.equal(labelled.text, reply.text)
+    const nothing = await exposed({ call: toolCall, backend: 'c', reply: result('{"inputRequests":7}') })
+    assert.equal(nothing.text, result('{"inputRequests":7}').text)
+  })
+
+  test('of a task says it too, whoever asks for its status', async () => {
+    const call = callOf(request('tasks/get', { taskId: 'sealed' }))
+    const task = (label: string): string =>
+      `{"status":"input_required","inputRequests":{"q":{"method":"elicitation/create","params":{"message":"${label}?"}}}}`
+    const reply = await exposed({ call, backend: 'c', reply: result(task('')) })
+    assert.equal(reply.text, result(task('[c] ')).text)
+    const told = (label: string): ReturnType<typeof notificationOf> =>
+      notificationOf(`{"jsonrpc":"2.0","method":"notifications/tasks","params":${task(label)}}`)
+    const shown = exposeTaskStatus(uris, call, {
+      task: { backend: 'c', taskId: 'sealed' },
+      notification: told(''),
+    })
+    assert.equal(shown.text, told('[c] ').text)
+  })
+
+  test('is left to the byte on the route of one backend', async () => {
+    const call = callOf(request('tools/call', { name: 't' }), { route: { kind: 'backend', backend: 'b' } })
+    const reply = result(asking(''))
+    assert.equal((await exposed({ call, backend: 'b', reply })).text, reply.text)
+  })
+})
+
 describe('a task', () => {
   test('gets an id that leads back to it, on any route', async () => {
     for (const route of [{ kind: 'aggregate' }, { kind: 'backend', backend: 'c' }] as const) {
       const call = { ...toolCall, route }
       const created = result(`{"resultType":"task",${ODD},"taskId":"t","status":"working"}`)
-      const reply = await exposed({ call, backend: 'c', reply: created })
+      const reply = await exposed({ call, backend: 'c', name: 'own', reply: created })
       const id = /"taskId":"([\w-]+)"/.exec(reply.text)?.[1] ?? ''
       assert.equal(reply.text, created.text.replace('"taskId":"t"', `"taskId":"${id}"`))
-      assert.deepEqual(taskIds.open(id, call), { backend: 'c', taskId: 't' })
+      assert.deepEqual(taskIds.open(id, call), { backend: 'c', taskId: 't', tool: 'own' })
     }
   })
 

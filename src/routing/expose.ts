@@ -10,10 +10,12 @@ import {
   type ResultMessage,
   edited,
 } from '../protocol/message.ts'
+import { CACHEABLE_METHODS, isTaskMethod } from '../protocol/methods.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from './catalog.ts'
 import { uiNodesOf, uriEdits } from './entry.ts'
-import { type TaskIds, isTaskMethod } from './tasks.ts'
+import { labelEdits } from './label.ts'
+import type { TaskIds } from './tasks.ts'
 import type { UriSpace } from './uris.ts'
 
 /** What replies are translated with. */
@@ -45,7 +47,11 @@ export interface Replied {
 export function exposeReply(ports: ExposePorts, call: Permitted, { target, reply }: Replied): Reply {
   const toExposed = uriExposure(ports, call, target)
   if (reply.kind === 'error') return toExposed === undefined ? reply : exposeError(reply, toExposed)
-  const edits = taskEdits(ports, call, { target, reply })
+  const { text, result: holder } = reply
+  const ids = taskEdits(ports, call, { target, reply })
+  const labels = labelEdits(call, target.backend, { text, holder })
+  const scopes = scopeEdits(call, reply)
+  const edits = labels.length + scopes.length === 0 ? ids : [...ids, ...labels, ...scopes]
   if (toExposed === undefined) return edits.length === 0 ? reply : edited(reply, edits)
   const nodes = uriNodes(reply)
   return edited(reply, [...edits, ...uriEdits(reply.text, nodes, toExposed)])
@@ -66,6 +72,16 @@ function uriExposure(ports: ExposePorts, call: Permitted, target: OneTarget): Ur
 function exposeError(reply: ErrorMessage, toExposed: UriExposure): ErrorMessage {
   const error = member(scanJson(reply.text, DEEP), 'error')
   return edited(reply, uriEdits(reply.text, [member(member(error, 'data'), 'uri')], toExposed))
+}
+
+const NO_EDITS: readonly Edit[] = []
+
+/** What not everybody may read must not be kept for everybody (2026-07-28, server/utilities/caching). */
+function scopeEdits({ permit, method }: Permitted, { text, result }: ResultMessage): readonly Edit[] {
+  if (permit.rights === undefined || !CACHEABLE_METHODS.has(method)) return NO_EDITS
+  const scope = member(result, 'cacheScope')
+  if (scope === undefined || stringOf(text, scope) === 'private') return NO_EDITS
+  return [{ start: scope.start, end: scope.end, text: '"private"' }]
 }
 
 function taskEdits(
@@ -94,14 +110,14 @@ function newTaskId(
   call: Permitted,
   found: { readonly target: OneTarget; readonly id: JsonNode | undefined; readonly text: string },
 ): Edit {
-  const { backend } = found.target
+  const { backend, name: tool = '' } = found.target
   const taskId = stringOf(found.text, found.id)
   if (found.id === undefined || taskId === undefined) {
     throw new GatewayError('BACKEND_PROTOCOL', `Backend ${backend} answered with a task without an id`, {
       backend,
     })
   }
-  const sealed = taskIds.seal({ backend, taskId }, call)
+  const sealed = taskIds.seal({ backend, taskId, tool }, call)
   return { start: found.id.start, end: found.id.end, text: JSON.stringify(sealed) }
 }
 
@@ -121,7 +137,10 @@ export function exposeTaskStatus(
   const { notification, task } = told
   const { text } = notification
   const id = member(notification.params, 'taskId')
-  const edits = id === undefined ? [] : [{ start: id.start, end: id.end, text: JSON.stringify(task.taskId) }]
+  const ids = id === undefined ? [] : [{ start: id.start, end: id.end, text: JSON.stringify(task.taskId) }]
+  const holder = notification.params
+  const labels = holder?.kind === 'object' ? labelEdits(call, task.backend, { text, holder }) : []
+  const edits = [...ids, ...labels]
   if (call.route.kind === 'backend' || !uris.rewrites(task.backend)) return edited(notification, edits)
   const result = member(member(scanJson(text, DEEP), 'params'), 'result')
   const toExposed: UriExposure = (uri) => uris.expose(task.backend, uri)

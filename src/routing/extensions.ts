@@ -27,11 +27,9 @@ function extensionsOf(capabilities: unknown): Extensions {
   return isObject(extensions) ? extensions : NONE
 }
 
-/** What discovery says of one backend's extensions. Tasks of legacy servers are another thing. */
-export function ownExtensions(identity: BackendIdentity | undefined, forLegacy: boolean): Extensions {
-  const offered = extensionsOf(identity?.capabilities)
-  if (identity?.era === 'modern' && !forLegacy) return offered
-  return Object.fromEntries(Object.entries(offered).filter(([name]) => name !== TASKS))
+/** What discovery says of one backend's extensions. */
+export function ownExtensions(identity: BackendIdentity | undefined): Extensions {
+  return extensionsOf(identity?.capabilities)
 }
 
 /** What discovery says of the extensions of several backends: those that the gateway relays, with joined settings. */

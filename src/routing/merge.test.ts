@@ -206,10 +206,7 @@ describe('discovery', () => {
     const tasks = { 'io.modelcontextprotocol/tasks': {} }
     assert.deepEqual(await extensionsOf(), { 'io.modelcontextprotocol/ui': ui, ...tasks })
     assert.deepEqual(await extensionsOf({ kind: 'backend', backend: 'a' }), extensions)
-    const { 'io.modelcontextprotocol/tasks': _, ...withoutTasks } = old
-    assert.deepEqual(await extensionsOf({ kind: 'backend', backend: 'b' }), withoutTasks)
-    const downstream = { ...callOf(request('x')).downstream, era: 'legacy' as const }
-    assert.deepEqual(await extensionsOf(undefined, { downstream }), { 'io.modelcontextprotocol/ui': ui })
+    assert.deepEqual(await extensionsOf({ kind: 'backend', backend: 'b' }), old)
   })
 
   test('passes instructions on, each under its backend; those of one backend as they are', async () => {

@@ -5,13 +5,21 @@ import type { Clock } from '../pipeline/clock.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import { type RawMembers, buildResult } from '../protocol/build.ts'
 import { member, stringOf } from '../protocol/json.ts'
-import { META } from '../protocol/meta.ts'
-import { LIST_METHODS, type ListMethod } from '../protocol/methods.ts'
-import { CHANGING_LISTS, type SubscriptionFilter, offeredOf } from '../protocol/subscription.ts'
+import { META, TASKS } from '../protocol/meta.ts'
+import { LIST_METHODS, type ListKind, type ListMethod } from '../protocol/methods.ts'
+import {
+  CHANGING_LISTS,
+  type ChangingList,
+  type SubscriptionFilter,
+  offeredOf,
+} from '../protocol/subscription.ts'
 import { MODERN_VERSIONS } from '../protocol/versions.ts'
 import type { Sealer } from '../seal/seal.ts'
 import type { AwayBackend, Catalog, Snapshot } from './catalog.ts'
+import { withExecution } from './entry.ts'
 import { ownExtensions, unionOfExtensions } from './extensions.ts'
+import { escapeHidden } from './integrity/hidden.ts'
+import { narrowed } from './narrow.ts'
 import type { Search } from './search.ts'
 import type { ExposedEntry } from './view.ts'
 
@@ -54,7 +62,7 @@ async function list(ports: MergePorts, call: Permitted, method: ListMethod): Pro
   const kind = LIST_METHODS[method]
   const cursor = stringOf(call.message.text, member(call.message.params, 'cursor'))
   if (cursor === undefined && member(call.message.params, 'cursor') !== undefined) throw badCursor(method)
-  const snapshot = await ports.catalog.list(kind, call.route)
+  const snapshot = await listFor(ports, call, kind)
   const context = [
     'cursor',
     method,
@@ -69,12 +77,28 @@ async function list(ports: MergePorts, call: Permitted, method: ListMethod): Pro
   const more = next < snapshot.view.entries.length
   return buildResult({
     resultType: '"complete"',
-    [kind]: listText(entries),
+    [kind]:
+      call.downstream.era === 'legacy' && kind === 'tools'
+        ? legacyToolsText(ports, entries)
+        : listText(entries),
     ...(more ? { nextCursor: JSON.stringify(ports.sealer.seal([snapshot.view.digest, next], context)) } : {}),
     ttlMs: String(snapshot.ttlMs),
     cacheScope: JSON.stringify(snapshot.cacheScope),
     ...awayMembers(snapshot.away),
   })
+}
+
+/** The list as whoever calls may see it. */
+async function listFor({ catalog }: MergePorts, call: Permitted, kind: ListKind): Promise<Snapshot> {
+  const snapshot = await catalog.list(kind, call.route)
+  const { rights } = call.permit
+  if (rights === undefined) return snapshot
+  return {
+    ...snapshot,
+    view: narrowed(snapshot.view, rights),
+    cacheScope: 'private',
+    away: snapshot.away.filter(({ backend }) => rights.reaches(backend, kind)),
+  }
 }
 
 /** Lists are joined once for as long as they do not change. */
@@ -86,6 +110,24 @@ function listText(entries: readonly ExposedEntry[]): string {
   const text = `[${entries.map((entry) => entry.text).join(',')}]`
   joined.set(entries, text)
   return text
+}
+
+/** Legacy clients are told which tools can be tasks; with the extension that is every tool of a backend, as it likes. */
+function legacyToolsText(ports: MergePorts, entries: readonly ExposedEntry[]): string {
+  const extended = new Set([...ports.backends.values()].filter(offersTasks).map((backend) => backend.name))
+  const executionOf = ({ backend, execution }: ExposedEntry['entry']): string | undefined =>
+    execution ?? (extended.has(backend) ? '{"taskSupport":"optional"}' : undefined)
+  if (entries.every(({ entry }) => executionOf(entry) === undefined)) return listText(entries)
+  const texts = entries.map(({ entry, text }) => {
+    const execution = executionOf(entry)
+    return execution === undefined ? text : withExecution(text, execution)
+  })
+  return `[${texts.join(',')}]`
+}
+
+function offersTasks(backend: Backend): boolean {
+  const { identity } = backend.status()
+  return identity?.era === 'modern' && Object.hasOwn(ownExtensions(identity), TASKS)
 }
 
 function offsetOf(opened: unknown, snapshot: Snapshot, method: ListMethod): number {
@@ -163,10 +205,16 @@ function reasonOf(ports: MergePorts, backend: string): string {
 /** The features that the gateway relays, as the union of what the backends offer; the aggregate always has tools. */
 function capabilitiesOf(
   found: readonly Found[],
-  { route, downstream }: Pick<Permitted, 'route' | 'downstream'>,
+  { route, permit }: Pick<Permitted, 'route' | 'permit'>,
 ): Readonly<Record<string, object>> {
   const aggregate = route.kind === 'aggregate'
-  const offered = new Set(found.flatMap(({ identity }) => Object.keys(identity?.capabilities ?? {})))
+  const isOpen = (backend: string, feature: string): boolean =>
+    permit.rights === undefined || !isChangingList(feature) || permit.rights.reaches(backend, feature)
+  const offered = new Set(
+    found.flatMap(({ backend, identity }) =>
+      Object.keys(identity?.capabilities ?? {}).filter((feature) => isOpen(backend, feature)),
+    ),
+  )
   const relayed = ['tools', 'prompts', 'resources', 'completions']
   const capabilities: Record<string, object> = aggregate ? { tools: {} } : {}
   for (const name of relayed) if (offered.has(name)) capabilities[name] = {}
@@ -176,11 +224,16 @@ function capabilitiesOf(
   const followable = found.some(
     ({ identity }) => offeredOf(ANY_RESOURCE, identity?.capabilities ?? {}).resources.length > 0,
   )
-  if (followable) capabilities['resources'] = { ...capabilities['resources'], subscribe: true }
-  const all = found.map(({ identity }) => ownExtensions(identity, downstream.era === 'legacy'))
+  if (followable && offered.has('resources'))
+    capabilities['resources'] = { ...capabilities['resources'], subscribe: true }
+  const all = found.map(({ identity }) => ownExtensions(identity))
   const extensions = aggregate ? unionOfExtensions(all) : (all[0] ?? {})
   if (Object.keys(extensions).length > 0) capabilities['extensions'] = extensions
   return capabilities
+}
+
+function isChangingList(feature: string): feature is ChangingList {
+  return CHANGING_LISTS.some((list) => list === feature)
 }
 
 const ANY_RESOURCE: SubscriptionFilter = { lists: [], resources: ['any'], tasks: [] }
@@ -188,7 +241,8 @@ const ANY_RESOURCE: SubscriptionFilter = { lists: [], resources: ['any'], tasks:
 function instructionsOf(found: readonly Found[]): string | undefined {
   const given = found.flatMap(({ backend, identity }) => {
     const text = identity?.instructions?.slice(0, MAX_INSTRUCTIONS)
-    return text === undefined || text === '' ? [] : [{ backend, text }]
+    // A model reads them like descriptions, and what its user does not see must not be in them.
+    return text === undefined || text === '' ? [] : [{ backend, text: escapeHidden(text) }]
   })
   if (given.length === 0) return undefined
   if (found.length === 1) return given[0]?.text

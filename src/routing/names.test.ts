@@ -123,6 +123,21 @@ describe('exposed names', () => {
     assert.deepEqual(names('bare', 'a/x', 'b/x', 'b/y'), ['x', undefined, 'y'])
   })
 
+  test('of the gateway itself always carry its name, and no backend takes one', () => {
+    const entries = [
+      { backend: 'a', name: 'gateway_health' },
+      { backend: 'a', name: 'health' },
+      { backend: 'gateway', name: 'health' },
+    ]
+    const named = (policy: NamePolicy): readonly (string | undefined)[] =>
+      exposeNames(policy, entries).map((name) => name?.exposed)
+    assert.deepEqual(named('prefix'), ['a_gateway_health', 'a_health', 'gateway_health'])
+    assert.deepEqual(named('bare'), [undefined, 'health', 'gateway_health'])
+    const [first, ...rest] = named('conflict')
+    assert.match(first ?? '', /^gateway_health_[0-9a-f]{8}$/)
+    assert.deepEqual(rest, ['health', 'gateway_health'])
+  })
+
   test('of 64 characters stay, of 65 are shortened in a way that tells long twins apart', () => {
     const fits = 'n'.repeat(MAX_NAME - 2)
     assert.deepEqual(names('prefix', `a/${fits}`), [`a_${fits}`])

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { RESERVED_NAMES } from '../config/backend-schema.ts'
 import type { NamePolicy } from '../config/types.ts'
 
 /** Longest tool name that model APIs accept. */
@@ -20,7 +21,8 @@ export interface ExposedName {
 /**
  * Names for the aggregate, in the order given, which decides who keeps a name that two want:
  * `prefix` puts the backend in front of every name, `conflict` only in front of names that several backends use,
- * `bare` never (the first backend keeps the name, the entry of any other is left out).
+ * `bare` never (the first backend keeps the name, the entry of any other is left out). The gateway's own tools always
+ * carry its name.
  * Always the same names for the same entries, never two the same, never longer than {@link MAX_NAME}.
  */
 export function exposeNames(
@@ -28,16 +30,23 @@ export function exposeNames(
   entries: readonly OwnName[],
 ): readonly (ExposedName | undefined)[] {
   const uses = new Map<string, number>()
-  for (const { name } of entries) uses.set(name, (uses.get(name) ?? 0) + 1)
+  for (const entry of entries) if (!isReserved(entry)) uses.set(entry.name, (uses.get(entry.name) ?? 0) + 1)
   const taken = new Set<string>()
-  return entries.map((entry) => {
-    const prefixed = policy === 'prefix' || (policy === 'conflict' && (uses.get(entry.name) ?? 0) > 1)
-    const full = prefixed ? `${entry.backend}_${entry.name}` : entry.name
+  const nameOf = (entry: OwnName): ExposedName | undefined => {
+    const wanted = policy === 'prefix' || (policy === 'conflict' && (uses.get(entry.name) ?? 0) > 1)
+    const full = wanted || isReserved(entry) ? `${entry.backend}_${entry.name}` : entry.name
     const exposed = fit(full, entry)
     if (!taken.has(exposed)) return claim(exposed, full, taken)
     // `a` + `b_c` and `a_b` + `c` meet at the same name: the later one is told apart by its digest.
     return policy === 'bare' ? undefined : claim(shorten(full, entry), full, taken)
-  })
+  }
+  // No backend takes a name of the gateway's own, wherever they stand.
+  const own = new Map(entries.filter(isReserved).map((entry) => [entry, nameOf(entry)]))
+  return entries.map((entry) => own.get(entry) ?? nameOf(entry))
+}
+
+function isReserved({ backend }: OwnName): boolean {
+  return RESERVED_NAMES.has(backend)
 }
 
 function claim(exposed: string, full: string, taken: Set<string>): ExposedName | undefined {

@@ -22,6 +22,7 @@ import type { Catalog, Found } from './catalog.ts'
 import { type RoutePorts, route } from './route.ts'
 import { createTaskIds } from './tasks.ts'
 import { type UriClaims, createUriSpace } from './uris.ts'
+import { type View, ownView } from './view.ts'
 
 const ALL: Route = { kind: 'aggregate' }
 const GITHUB: Route = { kind: 'backend', backend: 'github' }
@@ -39,6 +40,19 @@ interface Known {
   readonly unknown?: Partial<Extract<Found, { kind: 'unknown' }>>
 }
 
+/** A list of tools with these names. */
+const viewOf = (names: readonly string[]): View =>
+  ownView(
+    names.map((key) => ({
+      kind: 'tools',
+      backend: 'github',
+      key,
+      text: '{}',
+      paramHeaders: [],
+      refersTo: [],
+    })),
+  )
+
 /** A catalog that knows what the test says. */
 function catalogOf(known: Known): Catalog {
   return {
@@ -49,7 +63,7 @@ function catalogOf(known: Known): Catalog {
       const key = Object.hasOwn(entries, exposed) ? exposed : `${kind} ${exposed}`
       const found = Object.hasOwn(entries, key) ? entries[key] : undefined
       if (found === undefined)
-        return Promise.resolve({ kind: 'unknown', known: [], away: [], ...known.unknown })
+        return Promise.resolve({ kind: 'unknown', view: viewOf([]), away: [], ...known.unknown })
       const entry = { kind, text: '{}', paramHeaders: [], refersTo: [], ...found }
       return Promise.resolve({ kind: 'found', shown: { entry, exposed, text: '{}' } })
     },
@@ -81,6 +95,7 @@ const one = (backend: string, name: string | undefined): OneTarget => ({
   backend,
   name,
   paramHeaders: [],
+  hints: undefined,
 })
 
 const meta = (extensions: object): object => ({
@@ -119,6 +134,7 @@ describe('a route', () => {
       backend: 'github',
       name: 'list',
       paramHeaders: [],
+      hints: undefined,
     })
   })
 
@@ -222,13 +238,14 @@ describe('a task', () => {
   const task = (params: object, over: Partial<Call> = {}): Call =>
     callOf(request('tasks/get', { _meta: declared, ...params }), over)
   const mine = callOf(request('tools/call'))
-  const taskId = taskIds.seal({ backend: 'database', taskId: 't1' }, mine)
+  const taskId = taskIds.seal({ backend: 'database', taskId: 't1', tool: 'run' }, mine)
 
-  test('goes to its backend under the id that it has there', async () => {
-    assert.deepEqual(await targetOf(task({ taskId })), one('database', 't1'))
+  test('goes to its backend under the id that it has there, with the tool that it is of', async () => {
+    const own = { kind: 'one', backend: 'database', name: 't1', paramHeaders: [], taskOf: 'run' }
+    assert.deepEqual(await targetOf(task({ taskId })), own)
     assert.deepEqual(
       await targetOf(task({ taskId }, { route: { kind: 'backend', backend: 'database' } })),
-      one('database', 't1'),
+      own,
     )
   })
 
@@ -249,9 +266,7 @@ describe('a task', () => {
     assert.deepEqual(refusal.details.data, { requiredCapabilities: { extensions: { [TASKS]: {} } } })
   })
 
-  test('of a legacy client is not served, nor are the methods that are gone', async () => {
-    const legacy = { downstream: { ...mine.downstream, era: 'legacy' as const } }
-    assert.equal((await refusalOf(task({ taskId }, legacy))).code, 'METHOD_NOT_FOUND')
+  test('is served in the modern form alone, without the methods that are gone', async () => {
     for (const method of ['tasks/list', 'tasks/result'])
       for (const face of [ALL, GITHUB]) {
         const call = callOf(request(method, { _meta: declared }), { route: face })
@@ -328,7 +343,7 @@ describe('a refusal of a route', () => {
   ] as const
   for (const [name, known, message] of messages) {
     test(`of an unknown tool: ${message}`, async () => {
-      const refusal = await refusalOf(toolCall(name), { unknown: { known } })
+      const refusal = await refusalOf(toolCall(name), { unknown: { view: viewOf(known) } })
       assert.equal(refusal.code, 'UNKNOWN_TOOL')
       assert.equal(refusal.message, message)
     })
@@ -339,7 +354,7 @@ describe('a refusal of a route', () => {
       { length: 10_000 },
       (_, index) => `${'n'.repeat(59)}${String(index).padStart(5, '0')}`,
     )
-    const refusal = await refusalOf(toolCall('m'.repeat(64)), { unknown: { known } })
+    const refusal = await refusalOf(toolCall('m'.repeat(64)), { unknown: { view: viewOf(known) } })
     assert.ok(refusal.message.endsWith(' and 9990 more.'))
     assert.ok(refusal.message.length < 1000)
   })
@@ -353,7 +368,7 @@ describe('a refusal of a route', () => {
       meant.message,
       /^tool database_query may belong to backend database, which is away: connection refused$/,
     )
-    const other = await refusalOf(toolCall('github_x'), { unknown: { away, known: ['github_list'] } })
+    const other = await refusalOf(toolCall('github_x'), { unknown: { away, view: viewOf(['github_list']) } })
     assert.equal(other.code, 'UNKNOWN_TOOL')
     assert.match(other.message, / Away: database\.$/)
     const own = await refusalOf(toolCall('query', { route: { kind: 'backend', backend: 'database' } }), {

@@ -29,10 +29,12 @@ function setUp(names: readonly string[] = ['a', 'b', 'c']) {
   const backend = (name: string): ReturnType<typeof scriptedBackend> =>
     backends.get(name) ?? assert.fail(`no backend ${name}`)
   for (const each of backends.values()) each.onSend = NOT_FOUND
+  const leftAlone = new Set<string>()
   const search = createSearch({
     backends,
     clock,
     askTimeout: 1000,
+    mayAsk: (name) => !leftAlone.has(name),
     catalog: { uris: () => createUriSpace({ backends: names, uris: [], templates: [] }) },
     taskIds: createTaskIds(createSealer(randomKey())),
   })
@@ -44,7 +46,7 @@ function setUp(names: readonly string[] = ['a', 'b', 'c']) {
     return search({ ...call, target, permit: mintPermit(target) }, operation, collect())
   }
   const asked = (): string[] => names.filter((name) => backend(name).sent.length > 0)
-  return { clock, backend, read, asked }
+  return { clock, backend, read, asked, leftAlone }
 }
 
 describe('a search', () => {
@@ -58,6 +60,13 @@ describe('a search', () => {
     assert.equal(backend('a').sent.length, 1)
     assert.equal(await read({ principal: someone('other') }), found)
     assert.equal(backend('a').sent.length, 2)
+  })
+
+  test('leaves alone whom nobody may ask at the moment, and says that they are away', async () => {
+    const { read, asked, leftAlone } = setUp()
+    leftAlone.add('b')
+    await assert.rejects(read(), { code: 'UNKNOWN_NAME', message: /Away: b\.$/ })
+    assert.deepEqual(asked(), ['a', 'c'])
   })
 
   test('takes a request for input as having found it', async () => {

@@ -10,6 +10,8 @@ import { type ExposePorts, exposeReply } from './expose.ts'
 export interface SearchPorts extends ExposePorts {
   readonly backends: ReadonlyMap<string, Backend>
   readonly clock: Clock
+  /** False for a backend that is left alone at the moment, because it fails or an operator says so. */
+  readonly mayAsk: (backend: string) => boolean
   /** Milliseconds that each backend gets. */
   readonly askTimeout: number
 }
@@ -69,7 +71,7 @@ interface Asking {
 /** The reply, or undefined where there was none in time. */
 async function ask(ports: SearchPorts, { call, target, out, ms }: Asking): Promise<Reply | undefined> {
   const backend = ports.backends.get(target.backend)
-  if (backend === undefined) return undefined
+  if (backend === undefined || !ports.mayAsk(target.backend)) return undefined
   const { message, headers, principal, downstream } = call
   const attempt = new AbortController()
   const cancel = ports.clock.after(ms, () =>

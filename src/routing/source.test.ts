@@ -24,6 +24,8 @@ function setUp(over: Partial<SourcePorts> = {}) {
     },
     staleFor: 10_000,
     fetchTimeout: 3000,
+    onInvisible: 'escape',
+    onListed: () => undefined,
     onChange: () => seen.changes++,
     onNews: () => seen.news++,
     ...over,

@@ -1,13 +1,18 @@
 import type { Backend } from '../backend/backend.ts'
 import { GatewayError, toGatewayError } from '../errors.ts'
+import type { IntegrityPolicy } from '../config/types.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import type { ListKind } from '../protocol/methods.ts'
-import { type Entry, readEntry } from './entry.ts'
+import { type Entry, type InvalidEntry, readEntry } from './entry.ts'
+import { escapeHidden } from './integrity/hidden.ts'
+import { type Invisible, inspect } from './integrity/inspect.ts'
 
 /** What one backend listed last. */
 export interface Listing {
   readonly entries: readonly Entry[]
+  /** Definitions with characters that nobody sees, with what was done about them. */
+  readonly invisible: readonly Invisible[]
   /** Clock milliseconds when it arrived. */
   readonly at: number
   readonly ttlMs: number
@@ -31,6 +36,10 @@ export interface SourcePorts {
   readonly staleFor: number
   /** Milliseconds for one fetch of the whole list, whoever waits for it. */
   readonly fetchTimeout: number
+  /** What to do about texts with characters that nobody sees. */
+  readonly onInvisible: IntegrityPolicy['onInvisible']
+  /** Called with every list that arrives, before anybody is told of it. */
+  readonly onListed: (listing: Listing) => void
   /** Called when other entries are to be shown than before. */
   readonly onChange: () => void
   /** Called when the backend lists something else than it did, or nothing any more, without having said so. */
@@ -46,6 +55,8 @@ export interface Source {
   refetch(): Promise<void>
   /** True while the last list may be used without asking (2026-07-28, server/utilities/caching). */
   isFresh(): boolean
+  /** Whether its backend is known not to answer as it should: nobody need wait long for its list. */
+  readonly isSick: boolean
   /** Clock milliseconds since the last fetch ended, well or not; endless once a change was announced. */
   age(): number
   /** @param told whether clients were told that the list changed. Default false */
@@ -82,6 +93,8 @@ class BackendSource implements Source {
   #fetching: Promise<void> | undefined
   /** What was left out last time: it is told once, not with every fetch. */
   #problems: ReadonlySet<string> = new Set()
+  /** What was read last time, by what was written: a definition that stays is not read again. */
+  #known: ReadonlyMap<string, Definition> = new Map()
 
   constructor(backend: Backend, kind: ListKind, ports: SourcePorts) {
     this.backend = backend.name
@@ -94,6 +107,11 @@ class BackendSource implements Source {
     const listing = this.#listing
     if (listing === undefined || this.#failure !== undefined || this.#invalid) return false
     return this.#ports.clock.now() < listing.at + listing.ttlMs
+  }
+
+  get isSick(): boolean {
+    const { status } = this.#from.status().health
+    return status === 'unhealthy' || status === 'unreachable'
   }
 
   age(): number {
@@ -142,7 +160,7 @@ class BackendSource implements Source {
     this.#invalid = false
     try {
       const list = await this.#from.list(this.#kind, controller.signal)
-      this.#succeeded({ ...list, at: clock.now(), entries: this.#read(list.entries) })
+      this.#succeeded({ ...list, at: clock.now(), ...this.#read(list.entries) })
     } catch (error) {
       this.#failed(error)
     } finally {
@@ -157,6 +175,7 @@ class BackendSource implements Source {
     this.#listing = listing
     this.#failure = undefined
     this.#cancelOmission?.()
+    this.#ports.onListed(listing)
     if (before === undefined || !sameEntries(before.entries, listing.entries)) this.#ports.onChange()
     const told = this.#told
     this.#told = false
@@ -183,18 +202,37 @@ class BackendSource implements Source {
     this.#cancelOmission = this.#ports.clock.after(this.#ports.staleFor, () => this.#ports.onNews())
   }
 
-  #read(texts: readonly string[]): readonly Entry[] {
+  #read(texts: readonly string[]): Pick<Listing, 'entries' | 'invisible'> {
     const entries = new Map<string, Entry>()
+    const invisible: Invisible[] = []
     const problems = new Set<string>()
+    const known = new Map<string, Definition>()
     for (const text of texts) {
-      const entry = readEntry(this.backend, this.#kind, text)
+      const definition = this.#known.get(text) ?? this.#readOne(text)
+      known.set(text, definition)
+      const { entry } = definition
       if ('invalid' in entry) problems.add(entry.invalid)
       else if (entries.has(entry.key)) problems.add(`${entry.key.slice(0, 100)} is listed twice`)
       else entries.set(entry.key, entry)
+      if (definition.invisible !== undefined) invisible.push(definition.invisible)
     }
+    this.#known = known
     this.#warn([...problems.difference(this.#problems)])
     this.#problems = problems
-    return [...entries.values()]
+    return { entries: [...entries.values()], invisible }
+  }
+
+  #readOne(text: string): Definition {
+    const kind = this.#kind
+    const entry = readEntry(this.backend, kind, text)
+    if ('invalid' in entry) return { entry }
+    const inspection = inspect({ kind, key: entry.key, text }, this.#ports.onInvisible)
+    if (inspection.kind === 'clean') return { entry }
+    const { finding, kind: action } = inspection
+    const invisible: Invisible = { key: entry.key, finding, action }
+    if (inspection.kind === 'excluded') return { entry: { invalid: holding(invisible) }, invisible }
+    const escaped = readEntry(this.backend, kind, inspection.text)
+    return { entry: 'invalid' in escaped ? escaped : { ...escaped, original: text }, invisible }
   }
 
   /** One line per problem, as long as they are few: a backend that lists nothing but nonsense must not fill the log. */
@@ -219,6 +257,20 @@ const MAX_WARNINGS = 10
 
 const NO_ANSWER = 'has not answered yet'
 
+/** A definition of the list as it was read. */
+interface Definition {
+  readonly entry: Entry | InvalidEntry
+  readonly invisible?: Invisible
+}
+
+function holding({ key, finding }: Invisible): string {
+  return `${escapeHidden(key.slice(0, 100))} holds ${finding}`
+}
+
 function sameEntries(before: readonly Entry[], after: readonly Entry[]): boolean {
-  return before.length === after.length && before.every((entry, index) => entry.text === after[index]?.text)
+  return before.length === after.length && before.every((entry, index) => isSame(entry, after[index]))
+}
+
+function isSame(a: Entry, b: Entry | undefined): boolean {
+  return a === b || (a.text === b?.text && a.original === b.original && a.execution === b.execution)
 }

@@ -2,7 +2,7 @@ import type { Backend, BackendSubscription } from '../backend/backend.ts'
 import { EVERYBODY } from '../backend/subscriptions.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
-import type { Call, Notifications, Permitted, Reply } from '../pipeline/call.ts'
+import { type Call, type Notifications, type Permitted, type Reply, holderOf } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import { buildResult } from '../protocol/build.ts'
@@ -13,6 +13,7 @@ import { META } from '../protocol/meta.ts'
 import {
   CHANGING_LISTS,
   type Change,
+  type ChangingList,
   type SubscriptionFilter,
   changeNotification,
   isWithin,
@@ -36,6 +37,8 @@ export interface FanInPorts {
   readonly streams: number
   /** Notifications that may wait for a client that does not read. */
   readonly queue: number
+  /** Milliseconds after which a subscription of a modern client is ended in good order. */
+  readonly age: number
 }
 
 /** The subscriptions of all clients: each follows several backends. */
@@ -72,12 +75,11 @@ export function createFanIn(ports: FanInPorts): FanIn {
   }
 }
 
-/** Counts the open subscriptions of each principal. Anonymous clients with a session are told apart by it. */
+/** Counts the open subscriptions of each holder. */
 function createAdmission(limit: number): (call: Call) => () => void {
   const counts = new Map<string, number>()
-  return ({ principal, downstream }) => {
-    const session = principal.anonymous ? (downstream.session ?? '') : ''
-    const key = `${principal.id} ${session}`
+  return (call) => {
+    const key = holderOf(call)
     const count = counts.get(key) ?? 0
     if (count >= limit) {
       const message = `There are ${limit} open subscriptions already`
@@ -145,6 +147,9 @@ class ClientSubscription {
   readonly #outbox: Outbox
   readonly #overflow = new AbortController()
   readonly #ended = new AbortController()
+  /** Nothing else ends the subscription of a client that vanished; one that is there subscribes again. */
+  readonly #old = new AbortController()
+  readonly #cancelAge: (() => void) | undefined
   #parts: readonly Part[] = []
   readonly #stopNews: () => void
   #acknowledged = false
@@ -161,16 +166,18 @@ class ClientSubscription {
       queue: ports.queue,
       onOverflow: (error) => this.#overflow.abort(error),
     })
+    // Those of legacy clients live as long as the streams and sessions that they are for.
+    if (opening.call.downstream.era === 'modern')
+      this.#cancelAge = ports.clock.after(ports.age, () => this.#old.abort(new Error('old')))
     this.#stopNews = ports.catalog.onNews((backend, list) => {
-      if (opening.backends.includes(backend) && opening.filter.lists.includes(list))
-        this.#outbox.putList(list)
+      if (opening.backends.includes(backend) && this.#wants(backend, list)) this.#outbox.putList(list)
     })
   }
 
   /** Settles with the result when the gateway ends the subscription. */
   async serve(draining: AbortSignal): Promise<Reply> {
     const { signal } = this.#opening.call
-    const ends = AbortSignal.any([signal, this.#overflow.signal, draining])
+    const ends = AbortSignal.any([signal, this.#overflow.signal, this.#old.signal, draining])
     const owners = await unlessAborted(this.#owners(), ends)
     this.#follow(owners)
     this.#followTasks()
@@ -181,7 +188,7 @@ class ClientSubscription {
       return await unlessAborted(new Promise<never>(() => undefined), ends)
     } catch (error) {
       // Whatever else happened first is no graceful end.
-      if (!draining.aborted || error !== draining.reason) throw error
+      if (error !== this.#old.signal.reason && (!draining.aborted || error !== draining.reason)) throw error
       return buildResult({ resultType: '"complete"', _meta: { [META.subscriptionId]: this.#id } })
     }
   }
@@ -189,8 +196,19 @@ class ClientSubscription {
   close(): void {
     this.#ended.abort(new GatewayError('CANCELLED', 'The subscription ended'))
     this.#stopNews()
+    this.#cancelAge?.()
     this.#outbox.close()
     this.#parts.forEach(({ subscription }) => subscription.close())
+  }
+
+  /** Changes of a list of which the client sees nothing are none. */
+  #wants(backend: string, list: ChangingList): boolean {
+    const { filter, call } = this.#opening
+    return filter.lists.includes(list) && (call.permit.rights?.reaches(backend, list) ?? true)
+  }
+
+  #mayRead(backend: string, uri: string): boolean {
+    return this.#opening.call.permit.rights?.sees({ kind: 'resources', backend, key: uri }) ?? true
   }
 
   /** Whose each resource is: by what is listed, by templates, and otherwise anybody's. */
@@ -198,8 +216,10 @@ class ClientSubscription {
     const { call, filter, backends } = this.#opening
     const { catalog } = this.#ports
     const byBackend = new Map<string, Followed[]>(backends.map((name) => [name, []]))
-    const add = (name: string, followed: Followed): void => void byBackend.get(name)?.push(followed)
     const { route } = call
+    const add = (backend: string, followed: Followed): void => {
+      if (this.#mayRead(backend, followed.own)) byBackend.get(backend)?.push(followed)
+    }
     if (route.kind === 'backend') {
       for (const uri of filter.resources) add(route.backend, { exposed: uri, own: uri, owned: true })
       return byBackend
@@ -215,16 +235,16 @@ class ClientSubscription {
   }
 
   #follow(owners: ReadonlyMap<string, readonly Followed[]>): void {
-    const { lists } = this.#opening.filter
     this.#parts = [...owners].flatMap(([name, followed]): readonly Part[] => {
       const backend = this.#ports.backends.get(name)
       if (backend === undefined) return []
+      const lists = this.#opening.filter.lists.filter((list) => this.#wants(name, list))
       const resources = [...new Set(followed.map(({ own }) => own))]
       const subscription = backend.subscribe(
         { lists, resources, tasks: [] },
         {
           context: EVERYBODY,
-          onChange: (change, notification) => this.#onChange(followed, change, notification),
+          onChange: (change, notification) => this.#onChange({ name, followed }, change, notification),
         },
       )
       // Subscriptions do not connect by themselves. Whoever cannot be reached now is tried again by itself.
@@ -238,12 +258,16 @@ class ClientSubscription {
     const { call, filter } = this.#opening
     const opened = filter.tasks.flatMap((exposed) => {
       const task = this.#ports.taskIds.open(exposed, call)
-      return task === undefined ? [] : [{ exposed, own: task.taskId, name: task.backend }]
+      if (task === undefined) return []
+      const own = { kind: 'backend', backend: task.backend } as const
+      const tool = this.#ports.catalog.peek('tools', own, task.tool)?.entry
+      const asked = tool ?? ({ kind: 'tools', backend: task.backend, key: task.tool } as const)
+      const permitted = call.permit.rights?.sees(asked) ?? true
+      return permitted ? [{ exposed, own: task.taskId, name: task.backend }] : []
     })
     const parts = [...Map.groupBy(opened, ({ name }) => name)].flatMap(([name, tasks]): readonly Part[] => {
       const backend = this.#ports.backends.get(name)
-      // A legacy server may have tasks, but not these.
-      if (backend === undefined || backend.status().identity?.era === 'legacy') return []
+      if (backend === undefined) return []
       const subscription = backend.subscribe(
         { lists: [], resources: [], tasks: [...new Set(tasks.map(({ own }) => own))] },
         {
@@ -273,8 +297,9 @@ class ClientSubscription {
   }
 
   /** Everything of a backend that comes after the acknowledgement is news. */
-  #onLate({ followed }: Part, honoured: SubscriptionFilter): void {
-    this.#opening.filter.lists.forEach((list) => this.#outbox.putList(list))
+  #onLate({ backend, followed }: Part, honoured: SubscriptionFilter): void {
+    for (const list of this.#opening.filter.lists)
+      if (this.#wants(backend.name, list)) this.#outbox.putList(list)
     for (const { own, exposed, owned } of followed) {
       if (owned && honoured.resources.includes(own)) this.#suspect(exposed)
     }
@@ -316,9 +341,15 @@ class ClientSubscription {
     }
   }
 
-  #onChange(followed: readonly Followed[], change: Change, notification: NotificationMessage): void {
+  #onChange(
+    { name, followed }: { readonly name: string; readonly followed: readonly Followed[] },
+    change: Change,
+    notification: NotificationMessage,
+  ): void {
     if (change.kind === 'task') return
     if (change.kind === 'list') return this.#outbox.putList(change.list)
+    // What lies below a resource is not for everybody who may see it.
+    if (!this.#mayRead(name, change.uri)) return
     for (const { own, exposed } of followed) {
       if (!isWithin(own, change.uri)) continue
       const uri = exposed + change.uri.slice(own.length)

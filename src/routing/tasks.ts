@@ -6,12 +6,12 @@ import { subjectOf } from '../protocol/subject.ts'
 import type { Sealer } from '../seal/seal.ts'
 import { declaredExtensions } from './extensions.ts'
 
-const METHODS: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel'])
-
 /** A task as its backend knows it. */
 export interface OwnTask {
   readonly backend: string
   readonly taskId: string
+  /** The tool whose call it is, as its backend calls it. */
+  readonly tool: string
 }
 
 /** Task ids as clients get them: nobody else can use them, and they name their backend. */
@@ -28,26 +28,22 @@ const MAX_TASK_ID = 1024
 /** Seals task ids for one principal each. */
 export function createTaskIds(sealer: Sealer): TaskIds {
   return {
-    seal({ backend, taskId }, { principal }) {
+    seal({ backend, taskId, tool }, { principal }) {
       if (taskId.length > MAX_TASK_ID) {
         const message = `Backend ${backend} answered with a taskId of more than ${MAX_TASK_ID} characters`
         throw new GatewayError('BACKEND_PROTOCOL', message, { backend })
       }
-      return sealer.seal([backend, taskId], ['task', principal.id])
+      return sealer.seal([backend, taskId, tool], ['task', principal.id])
     },
     open(id, { principal, route }) {
       const opened = sealer.open(id, ['task', principal.id])
       if (!Array.isArray(opened)) return undefined
-      const [backend, taskId] = opened as readonly unknown[]
-      if (typeof backend !== 'string' || typeof taskId !== 'string') return undefined
-      return route.kind === 'aggregate' || route.backend === backend ? { backend, taskId } : undefined
+      const [backend, taskId, tool] = opened as readonly unknown[]
+      if (typeof backend !== 'string' || typeof taskId !== 'string' || typeof tool !== 'string')
+        return undefined
+      return route.kind === 'aggregate' || route.backend === backend ? { backend, taskId, tool } : undefined
     },
   }
-}
-
-/** True for the methods of the tasks extension. `tasks/list` and `tasks/result` of 2025-11-25 are not among them. */
-export function isTaskMethod(method: string): boolean {
-  return METHODS.has(method)
 }
 
 /**
@@ -61,9 +57,13 @@ export function taskTarget(taskIds: TaskIds, call: Call): OneTarget {
   if (id === undefined)
     throw new GatewayError('INVALID_PARAMS', `${call.method} needs "params.taskId", a string`)
   const task = taskIds.open(id, call)
-  if (task === undefined)
-    throw new GatewayError('INVALID_PARAMS', 'Unknown task: it is not yours, or it ended')
-  return { kind: 'one', backend: task.backend, name: task.taskId, paramHeaders: [] }
+  if (task === undefined) throw unknownTask()
+  return { kind: 'one', backend: task.backend, name: task.taskId, paramHeaders: [], taskOf: task.tool }
+}
+
+/** The refusal of an id that is not the caller's, or of whose tool the caller may know nothing any more. */
+export function unknownTask(): GatewayError {
+  return new GatewayError('INVALID_PARAMS', 'Unknown task: it is not yours, or it ended')
 }
 
 /**

@@ -1,5 +1,7 @@
 import { GatewayError } from '../errors.ts'
+import type { Rights } from '../pipeline/rights.ts'
 import type { ListKind } from '../protocol/methods.ts'
+import { narrowed } from './narrow.ts'
 import type { AwayBackend, CatalogScope, Found } from './catalog.ts'
 
 const NOUN: Readonly<Record<ListKind, string>> = {
@@ -14,19 +16,32 @@ export interface Wanted {
   readonly kind: ListKind
   readonly name: string
   readonly scope: CatalogScope
+  /** Of whoever asks; undefined lets everything be told. */
+  readonly rights: Rights | undefined
 }
 
-/** The refusal of a name that no backend lists: it says what is close to it, and who is away. */
-export function unknownName(wanted: Wanted, found: Extract<Found, { kind: 'unknown' }>): GatewayError {
-  const { kind, name, scope } = wanted
-  const culprit = awayOwner(name, found.away, scope)
+/**
+ * The refusal of a name that no backend lists, or none that whoever asks may see: it says what is close to it, and who is
+ * away, as far as that may be known.
+ */
+export function unknownName(
+  wanted: Wanted,
+  found: Pick<Extract<Found, { kind: 'unknown' }>, 'view' | 'away'>,
+): GatewayError {
+  const { kind, name, scope, rights } = wanted
+  const gone = found.away.filter(({ backend }) => rights?.reaches(backend, kind) ?? true)
+  const culprit = awayOwner(name, gone, scope)
   if (culprit !== undefined) {
     const message = `${NOUN[kind]} ${printable(name)} may belong to backend ${culprit.backend}, which is away: ${culprit.reason}`
-    return new GatewayError('BACKEND_UNAVAILABLE', message, { backend: culprit.backend })
+    return new GatewayError('BACKEND_UNAVAILABLE', message, {
+      backend: culprit.backend,
+      outcome: 'not-executed',
+    })
   }
   const noun = NOUN[kind]
-  const away = found.away.length === 0 ? '' : ` Away: ${found.away.map((entry) => entry.backend).join(', ')}.`
-  const message = `Unknown ${noun}: ${printable(name)}. ${suggestion(noun, name, found.known)}${away}`
+  const away = gone.length === 0 ? '' : ` Away: ${gone.map((entry) => entry.backend).join(', ')}.`
+  const names = narrowed(found.view, rights).entries.map(({ exposed }) => exposed)
+  const message = `Unknown ${noun}: ${printable(name)}. ${suggestion(noun, name, names)}${away}`
   if (kind === 'resources') return new GatewayError('UNKNOWN_NAME', message, { data: { uri: name } })
   return new GatewayError(kind === 'tools' ? 'UNKNOWN_TOOL' : 'UNKNOWN_NAME', message)
 }
@@ -38,11 +53,25 @@ function awayOwner(name: string, away: readonly AwayBackend[], scope: CatalogSco
 
 function suggestion(noun: string, name: string, names: readonly string[]): string {
   if (names.length === 0) return `There is no ${noun}.`
-  const close = names.filter((other) => other.includes(name) || name.includes(other) || isNear(name, other))
-  const shown = (close.length > 0 ? close : names).slice(0, 10)
+  const close = closeTo(name, names)
+  const shown = (close.length > 0 ? close : names).slice(0, SHOWN)
   const rest =
     close.length > 0 ? '' : names.length > shown.length ? ` and ${names.length - shown.length} more` : ''
   return `${close.length > 0 ? 'Close to it' : 'There is'}: ${listed(shown)}${rest}.`
+}
+
+/** Names that are suggested at most, and names that a wrong one is compared with: anybody can ask for any, at any rate. */
+const SHOWN = 10
+const COMPARED = 2000
+
+function closeTo(name: string, names: readonly string[]): readonly string[] {
+  if (name.length > LONGEST) return []
+  const close: string[] = []
+  for (const other of names.slice(0, COMPARED)) {
+    if (!other.includes(name) && !name.includes(other) && !isNear(name, other)) continue
+    if (close.push(other) === SHOWN) break
+  }
+  return close
 }
 
 /** Names in a sentence. */
@@ -55,8 +84,9 @@ export function printable(name: string): string {
   return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 128)
 }
 
-/** Most letters that may differ between names that are suggested for each other. */
+/** Most letters that may differ between names that are suggested for each other, and the longest that are compared. */
 const NEAR = 3
+const LONGEST = 128
 
 /** Whether the Levenshtein distance is small. Gives up as soon as it cannot be: there may be many names to compare with. */
 function isNear(a: string, b: string): boolean {

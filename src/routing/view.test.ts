@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { NamePolicy } from '../config/types.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import { type Entry, readEntry } from './entry.ts'
+import type { Quarantine } from './integrity/integrity.ts'
 import { type OwnUri, createUriSpace } from './uris.ts'
-import { type Exposure, mergedView, ownView } from './view.ts'
+import { type Exposure, type View, mergedView, ownView } from './view.ts'
 
 function entry(backend: string, kind: ListKind, text: string): Entry {
   const read = readEntry(backend, kind, text)
@@ -138,4 +139,41 @@ test('a definition that clients would refuse is no entry, whatever is wrong with
     assert.ok('invalid' in read, text)
     assert.match(read.invalid, reason)
   }
+})
+
+describe('what is held back', () => {
+  const held = (...keys: readonly string[]) => {
+    return ({ backend, key }: Entry): Quarantine | undefined => {
+      const found = keys.find((one) => one === `${backend}/${key}` || one === `${backend}/${key}!`)
+      return found === undefined ? undefined : { reason: 'why', keepsName: found.endsWith('!') }
+    }
+  }
+  const names = (view: View): readonly string[] => view.entries.map(({ exposed }) => exposed)
+  const owner = (view: View, name: string): string | undefined => {
+    const found = view.byName.get(name)
+    return found && `${found.entry.backend}${found.quarantine === undefined ? '' : ' held'}`
+  }
+  const two = [tool('a', 'x'), tool('b', 'x'), tool('b', 'y')]
+
+  test('is found by its name and not listed, on either route', () => {
+    const own = ownView(two.slice(1), held('b/x'))
+    assert.deepEqual([names(own), owner(own, 'x'), owner(own, 'y')], [['y'], 'b held', 'b'])
+    const all = mergedView('tools', two, { ...exposure('prefix'), quarantineOf: held('b/x') })
+    assert.deepEqual([names(all), owner(all, 'b_x')], [['a_x', 'b_y'], 'b held'])
+    assert.notEqual(all.digest, mergedView('tools', two, exposure('prefix')).digest)
+  })
+
+  test('and was never approved does not change the names of others', () => {
+    const conflict = mergedView('tools', two, { ...exposure('conflict'), quarantineOf: held('b/x') })
+    assert.deepEqual([names(conflict), owner(conflict, 'b_x')], [['x', 'y'], 'b held'])
+    const bare = mergedView('tools', two, { ...exposure('bare'), quarantineOf: held('a/x') })
+    assert.deepEqual([names(bare), owner(bare, 'x')], [['x', 'y'], 'b'])
+  })
+
+  test('but was approved once keeps its name: no call of it reaches another backend', () => {
+    const conflict = mergedView('tools', two, { ...exposure('conflict'), quarantineOf: held('b/x!') })
+    assert.deepEqual([names(conflict), owner(conflict, 'b_x')], [['a_x', 'y'], 'b held'])
+    const bare = mergedView('tools', two, { ...exposure('bare'), quarantineOf: held('a/x!') })
+    assert.deepEqual([names(bare), owner(bare, 'x')], [['y'], 'a held'])
+  })
 })

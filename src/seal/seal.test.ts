@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { KEY_BYTES, createSealer, randomKey } from './seal.ts'
+import { KEY_BYTES } from '../config/sealing-schema.ts'
+import { createSealer, randomKey } from './seal.ts'
 
 const sealer = createSealer(randomKey())
 const contexts = fc.array(fc.string(), { maxLength: 4 })
@@ -77,6 +78,30 @@ describe('a sealed handle', () => {
       const other = key.map((byte, index) => (index === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte))
       assert.equal(createSealer(other).open(handle, ['x']), undefined)
     }
+  })
+
+  test('opens with every key of a ring, and with no other, whichever key of the ring sealed it', () => {
+    const key = fc.uint8Array({ minLength: KEY_BYTES, maxLength: KEY_BYTES })
+    const ring = fc.uniqueArray(key, { minLength: 2, maxLength: 8, selector: String })
+    fc.assert(
+      fc.property(ring, fc.nat(), fc.jsonValue(), (keys, at, value) => {
+        const [mine = keys, ...others] = [keys[at % keys.length], ...keys.toSpliced(at % keys.length, 1)]
+        assert.ok(mine instanceof Uint8Array)
+        const handle = createSealer(mine).seal(value, ['x'])
+        const [first = mine, ...older] = keys
+        assert.deepEqual(createSealer(first, ...older).open(handle, ['x']), JSON.parse(JSON.stringify(value)))
+        assert.equal(createSealer(first, ...older).open(handle, ['y']), undefined)
+        const [stranger = mine, ...strangers] = others.filter((each) => each instanceof Uint8Array)
+        assert.equal(createSealer(stranger, ...strangers).open(handle, ['x']), undefined)
+      }),
+    )
+  })
+
+  test('is sealed with the first key', () => {
+    const [old, young] = [randomKey(), randomKey()]
+    const handle = createSealer(young, old).seal('v', ['x'])
+    assert.equal(createSealer(young).open(handle, ['x']), 'v')
+    assert.equal(createSealer(old).open(handle, ['x']), undefined)
   })
 
   test('is never the same twice, and shows nothing of its value', () => {

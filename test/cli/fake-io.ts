@@ -9,6 +9,8 @@ export interface FakeWorld {
   readonly cwd: string
   readonly home?: string
   readonly env?: Readonly<Record<string, string>>
+  /** What is typed. */
+  readonly stdin?: string
   readonly isTTY?: boolean
   readonly color?: boolean
   readonly columns?: number
@@ -37,11 +39,13 @@ export async function run(world: FakeWorld, ...args: readonly string[]): Promise
     color,
     columns,
   })
+  const stdin = new PassThrough()
+  stdin.end(world.stdin ?? '')
   const code = await runProgram(
     {
       stdout: output('stdout'),
       stderr: output('stderr'),
-      raw: { stdin: new PassThrough(), stdout: new PassThrough() },
+      raw: { stdin, stdout: new PassThrough() },
       env: world.env ?? {},
       cwd: world.cwd,
       home: world.home ?? world.cwd,
@@ -55,6 +59,7 @@ export async function run(world: FakeWorld, ...args: readonly string[]): Promise
           await mkdir(dirname(path), { recursive: true })
           await writeFile(path, text, { flag: overwrite ? 'w' : 'wx' })
         },
+        replace: async (path, text) => writeFile(path, text),
         list: async (path) => readdir(path),
       },
       kill: (pid) => {

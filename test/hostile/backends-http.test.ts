@@ -217,7 +217,7 @@ const statuses: readonly Misbehaviour[] = [
   ...status(429, 'BACKEND_UNAVAILABLE', true, /^Backend bad is overloaded \(HTTP 429\)$/),
   ...status(500, 'BACKEND_UNAVAILABLE', false, /^Backend bad failed with HTTP 500$/),
   ...status(502, 'BACKEND_UNAVAILABLE', false, /^Backend bad failed with HTTP 502$/),
-  ...status(503, 'BACKEND_UNAVAILABLE', true, /^Backend bad is overloaded \(HTTP 503\)$/),
+  ...status(503, 'BACKEND_UNAVAILABLE', false, /^Backend bad is overloaded \(HTTP 503\)$/),
   {
     title: '302 to elsewhere',
     behaviour: answering(302, { location: 'http://127.0.0.1:9/' }),
@@ -418,7 +418,13 @@ function houses(server: GoodServer) {
     other = await rawBackend(good(MODERN))
     gateway = await startGateway({
       backends: {
-        bad: { url: bad.url, timeout: '250ms', headers: { authorization: 'Bearer s3cret' } },
+        bad: {
+          url: bad.url,
+          timeout: '250ms',
+          headers: { authorization: 'Bearer s3cret' },
+          // One fault after another is what this suite is about.
+          circuitBreaker: false,
+        },
         good: other.url,
       },
       gateway: { limits: { reply: '64KiB' }, staleFor: '10m' },
@@ -535,7 +541,7 @@ describe('a depth that is allowed', () => {
         ),
       )
       const gateway = await startGateway({
-        backends: { bad: backend.url },
+        backends: { bad: { url: backend.url, circuitBreaker: false } },
         gateway: { limits: { depth: 300 } },
       })
       t.after(() => Promise.all([gateway.close(), backend.stop()]))

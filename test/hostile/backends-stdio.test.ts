@@ -52,7 +52,7 @@ for (const era of ['modern', 'legacy'] as const) {
       bad = await pipeBackend(serving(server, wellBehaved))
       other = await rawBackend(good({ era: 'modern', tools: ECHO }))
       gateway = await startGateway({
-        backends: { bad: { ...bad.config, timeout: '400ms', era }, good: other.url },
+        backends: { bad: { ...bad.config, timeout: '400ms', era, circuitBreaker: false }, good: other.url },
         gateway: { limits: { reply: '64KiB', queue: 16 } },
       })
     })

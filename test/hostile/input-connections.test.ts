@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { except, ECHO } from './support/backend.ts'
 import { assertRefused, world } from './support/cases.ts'
-import { modernCall } from './support/gateway.ts'
-import { messagesOf, openWire, requestBytes, roundTrip } from './support/wire.ts'
+import { answerOf, modernCall } from './support/gateway.ts'
+import { type RawResponse, messagesOf, openWire, requestBytes, roundTrip } from './support/wire.ts'
 
 describe('slow clients', { concurrency: true }, () => {
   const { port, serves } = world({ limits: { bodyTimeout: '150ms' } })
@@ -257,6 +257,30 @@ describe('connections that are used oddly', () => {
     assert.equal(refused.status, 431)
     await wire.closed
     wire.close()
+  })
+
+  test('headers as many as there may be, and one more', async () => {
+    const call = modernCall('good_echo')
+    const withSome = (count: number): Promise<RawResponse> => {
+      const more = Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, '']))
+      return roundTrip(port(), { ...call, headers: { ...more, ...call.headers, ...headers } })
+    }
+    assert.equal((await withSome(180)).status, 200)
+    // What is behind the last one that is read must not be lost in silence.
+    for (const count of [200, 201, 2500]) {
+      const [refused] = await Promise.all([withSome(count), serves()])
+      assert.equal(refused.status, 431)
+      if (count < 400) assert.equal(answerOf(refused).error?.data?.['code'], 'TOO_MANY_HEADERS')
+    }
+  })
+
+  test('a URL that is too long', async () => {
+    const call = { ...modernCall('good_echo'), headers: { ...modernCall('good_echo').headers, ...headers } }
+    const longest = `/mcp?${'x'.repeat(8192 - 5)}`
+    assert.equal((await roundTrip(port(), { ...call, path: longest })).status, 200)
+    const refused = await roundTrip(port(), { ...call, path: `${longest}x` })
+    assert.equal(refused.status, 414)
+    assert.equal(answerOf(refused).error?.data?.['code'], 'URL_TOO_LONG')
   })
 
   test('an expectation that nobody can meet', async () => {

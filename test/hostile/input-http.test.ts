@@ -19,6 +19,7 @@ const http = (title: string, headers: HeaderLines, refused: Refused): BadInput =
 const mediaType: Refused = { status: 415, rpc: -31015, code: 'UNSUPPORTED_MEDIA_TYPE' }
 const notAcceptable: Refused = { status: 406, rpc: -31006, code: 'NOT_ACCEPTABLE' }
 const origin: Refused = { status: 403, rpc: -31003, code: 'ORIGIN_FORBIDDEN' }
+const twoHosts: Refused = { status: 400, rpc: -32600, code: 'INVALID_REQUEST' }
 const host: Refused = { status: 403, rpc: -31003, code: 'HOST_FORBIDDEN' }
 const tooLarge: Refused = {
   status: 413,
@@ -54,6 +55,8 @@ const rebinding: readonly BadInput[] = [
   http('an Origin with this machine as user', { origin: 'http://127.0.0.1@evil.example' }, origin),
   http('two Origins', { origin: ['http://localhost', 'https://evil.example'] }, origin),
   http('an Origin of another scheme', { origin: 'file://localhost' }, origin),
+  http('two Hosts', { host: ['localhost', 'evil.example'] }, twoHosts),
+  http('the same Host twice', { host: ['localhost', 'localhost'] }, twoHosts),
   http('the Host of a rebound name', { host: 'evil.example' }, host),
   http('a Host that begins like this machine', { host: '127.0.0.1.evil.example' }, host),
   http('a Host with this machine as user', { host: 'localhost@evil.example' }, host),

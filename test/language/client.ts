@@ -6,6 +6,7 @@ import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/clien
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { PATIENCE } from './journal.ts'
+import type { OAuthUser } from './oauth-user.ts'
 import type { Arguments } from './stage.ts'
 
 /**
@@ -45,6 +46,8 @@ export interface TestClient extends AsyncDisposable {
   tools(): Promise<readonly ListedTool[]>
   /** @throws the SDK's error where the answer is a JSON-RPC error */
   call(name: string, args?: Arguments, options?: CallOptions): Promise<ToolAnswer>
+  /** Goes on with what the browser of the user came back with, after a call that needed more than was granted before. */
+  signInAgain(): Promise<void>
   close(): Promise<void>
 }
 
@@ -62,6 +65,10 @@ export type Elicited =
 export interface ClientAbilities {
   /** Answers forms; a client without it does not declare that it can. */
   readonly elicit?: ((message: string) => Promise<Elicited>) | undefined
+  /** Signs in where the gateway asks for it. */
+  readonly user?: OAuthUser | undefined
+  /** Headers of every request over HTTP. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 const INFO = { name: 'test-client', version: '1.0.0' }
@@ -79,7 +86,7 @@ export async function connectClient(
 async function connectV2(
   mode: (typeof MODE)[keyof typeof MODE],
   address: Address,
-  { elicit }: ClientAbilities,
+  { elicit, user, headers }: ClientAbilities,
 ): Promise<TestClient> {
   const capabilities = elicit === undefined ? {} : { elicitation: {} }
   const client = new ClientV2(INFO, { versionNegotiation: { mode }, capabilities })
@@ -87,11 +94,15 @@ async function connectV2(
     client.setRequestHandler('elicitation/create', async ({ params }) => ({
       ...(await elicit(params.message)),
     }))
-  await client.connect(
+  const http = { ...(user && { authProvider: user.sdk }), ...(headers && { requestInit: { headers } }) }
+  const transport = (): HttpV2 | StdioV2 =>
     'url' in address
-      ? new HttpV2(new URL(address.url))
-      : new StdioV2({ ...address, args: [...address.args], stderr: 'ignore' }),
-  )
+      ? new HttpV2(new URL(address.url), http)
+      : new StdioV2({ ...address, args: [...address.args], stderr: 'ignore' })
+  const finish = async (one: HttpV2 | StdioV2): Promise<void> => {
+    if (one instanceof HttpV2) await one.finishAuth(user?.cameBack().searchParams ?? new URLSearchParams())
+  }
+  const connected = await signingIn(transport, async (one) => client.connect(one), finish)
   const close = async (): Promise<void> => client.close()
   return {
     era: client.getProtocolEra() === 'modern' ? 'modern' : 'legacy',
@@ -105,22 +116,27 @@ async function connectV2(
       }
       return toAnswer(await client.callTool({ name, arguments: { ...args } }, options))
     },
+    signInAgain: async () => finish(connected),
     close,
     [Symbol.asyncDispose]: close,
   }
 }
 
-async function connectV1(address: Address, { elicit }: ClientAbilities): Promise<TestClient> {
+async function connectV1(address: Address, { elicit, user, headers }: ClientAbilities): Promise<TestClient> {
   const client = new ClientV1(INFO, { capabilities: elicit === undefined ? {} : { elicitation: {} } })
   if (elicit !== undefined)
     client.setRequestHandler(ElicitRequestSchema, async ({ params }) => ({
       ...(await elicit(params.message)),
     }))
-  const transport =
+  const http = { ...(user && { authProvider: user.sdk }), ...(headers && { requestInit: { headers } }) }
+  const create = (): HttpV1 | StdioV1 =>
     'url' in address
-      ? new HttpV1(new URL(address.url))
+      ? new HttpV1(new URL(address.url), http)
       : new StdioV1({ ...address, args: [...address.args], stderr: 'ignore' })
-  await client.connect(transport)
+  const finish = async (one: HttpV1 | StdioV1): Promise<void> => {
+    if (one instanceof HttpV1) await one.finishAuth(user?.cameBack().searchParams.get('code') ?? '')
+  }
+  const transport = await signingIn(create, async (one) => client.connect(one), finish)
   const close = async (): Promise<void> => {
     // The first SDK leaves ending the session to the program. The gateway may be gone already.
     if (transport instanceof HttpV1) await transport.terminateSession().catch(() => undefined)
@@ -147,9 +163,29 @@ async function connectV1(address: Address, { elicit }: ClientAbilities): Promise
       }
       return toAnswer(await client.callTool({ name, arguments: { ...args } }, undefined, options))
     },
+    signInAgain: async () => finish(transport),
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Connects; once more on a fresh transport where the first try only sent the user to sign in. */
+async function signingIn<T>(
+  create: () => T,
+  connect: (transport: T) => Promise<void>,
+  finish: (transport: T) => Promise<unknown>,
+): Promise<T> {
+  const first = create()
+  try {
+    await connect(first)
+    return first
+  } catch (error) {
+    if (!(error instanceof Error) || !/unauthorized/i.test(`${error.name} ${error.message}`)) throw error
+    await finish(first)
+  }
+  const second = create()
+  await connect(second)
+  return second
 }
 
 function toAnswer(result: { readonly [member: string]: unknown }): ToolAnswer {

@@ -67,7 +67,7 @@ export async function ask(
 ): Promise<RawAnswer> {
   const subject = params['taskId'] ?? params['uri']
   const headers = typeof subject === 'string' ? { 'mcp-name': subject } : {}
-  return house.raw.modern(method, params, { ...options, headers })
+  return house.raw.modern(method, params, { ...options, headers: { ...headers, ...options.headers } })
 }
 
 /** The requests of one method that a server got. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { parseConfig } from '../../src/config/load.ts'
 import { type Gateway, createGateway } from '../../src/gateway.ts'
 import type { Clock } from '../../src/pipeline/clock.ts'
+import type { LoadGauge } from '../../src/pipeline/load.ts'
 import type { LogFields, LogLevel } from '../../src/pipeline/log.ts'
 import { type ClientAbilities, type Generation, type TestClient, connectClient } from './client.ts'
 import { type Journal, createJournal } from './journal.ts'
@@ -15,9 +16,21 @@ export interface HouseOptions {
   readonly backends: Readonly<Record<string, Configured>>
   /** Settings of `gateway:` in the configuration. */
   readonly gateway?: Readonly<Record<string, unknown>>
+  /** `integrity:` in the configuration. A relative lock file stands in the folder of temporary files. */
+  readonly integrity?: Readonly<Record<string, unknown>>
+  /** `auth:` in the configuration; default none. */
+  readonly auth?: Readonly<Record<string, unknown>>
+  /** Further sections of the configuration. */
+  readonly more?: Readonly<Record<string, unknown>>
+  /** `limits:` in the configuration; default off, because most tests call more often than people do. */
+  readonly limits?: unknown
+  /** `store:` in the configuration. */
+  readonly store?: Readonly<Record<string, unknown>>
   /** `admin:` in the configuration; default off. */
   readonly admin?: Readonly<Record<string, unknown>>
   readonly clock?: Clock
+  /** How busy the process is said to be; default: how busy it is. */
+  readonly load?: LoadGauge
   /** False serves before the backends have answered. Default true. */
   readonly ready?: boolean
 }
@@ -54,6 +67,7 @@ export async function gateway(options: HouseOptions): Promise<House> {
     },
     log: (level, message, fields = {}) => log.record({ level, message, fields }),
     ...(options.clock && { clock: options.clock }),
+    ...(options.load && { load: options.load }),
   })
   const { port } = await built.listen()
   const url = `http://127.0.0.1:${port}/mcp`
@@ -79,12 +93,23 @@ export async function gateway(options: HouseOptions): Promise<House> {
   }
 }
 
+/**
+ * What only some tests want: most count the tools of their backends, and none is to fail because the machine that it
+ * runs on has too much to do.
+ */
+const QUIET = { tools: { health: false }, overload: 'off' } as const
+
 /** The text of a configuration file with these settings: YAML is a superset of JSON. */
 export function configText(options: HouseOptions): string {
   return JSON.stringify({
-    gateway: { listen: '127.0.0.1:0', drain: '2s', ...options.gateway },
+    gateway: { listen: '127.0.0.1:0', drain: '2s', ...QUIET, ...options.gateway },
     backends: Object.fromEntries(Object.entries(options.backends).map(([name, one]) => [name, one.settings])),
+    ...(options.auth && { auth: options.auth }),
+    ...options.more,
+    limits: options.limits ?? 'off',
+    store: options.store ?? {},
     admin: options.admin ?? false,
+    ...(options.integrity && { integrity: options.integrity }),
   })
 }
 

@@ -50,24 +50,25 @@ interface Front {
 
 /** A modern server (2026-07-28) on the second SDK. */
 export const modernServer = async (scope: Scope, script: Partial<Script> = {}): Promise<HttpBackend> =>
-  httpBackend(scope, 'modern', script)
+  httpServer(scope, 'modern', { script })
 
 /** A server with sessions (2025-11-25) on the second SDK. */
 export const legacyServer = async (scope: Scope, script: Partial<Script> = {}): Promise<HttpBackend> =>
-  httpBackend(scope, 'legacy', script)
+  httpServer(scope, 'legacy', { script })
 
 /** A server with sessions on the first SDK. */
 export const v1Server = async (scope: Scope, script: Partial<Script> = {}): Promise<HttpBackend> =>
-  httpBackend(scope, 'v1', script)
+  httpServer(scope, 'v1', { script })
 
-async function httpBackend(
+/** A server of that kind; port 0 lets the system choose. */
+export async function httpServer(
   scope: Scope,
   firstKind: ServerKind,
-  script: Partial<Script>,
+  { script, port: wanted = 0 }: { readonly script: Partial<Script>; readonly port?: number },
 ): Promise<HttpBackend> {
   const stage = createStage({ label: firstKind, tools: EVERY_BEHAVIOUR, ...script })
   let front = frontOf(firstKind, stage)
-  let server = await listen(stage, () => front, 0)
+  let server = await listen(stage, () => front, wanted)
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}/mcp`
   const stop = async (): Promise<void> => {
@@ -174,7 +175,8 @@ function sessionFront(kind: 'legacy' | 'v1', stage: Stage): Front {
       await (await openSession()).handle(request, response, body)
     },
     announceTools: async () => {
-      await Promise.all([...sessions.values()].map(async (session) => session.announceTools()))
+      // Sessions that their clients have ended are still in the map, and have nobody to tell.
+      await Promise.allSettled([...sessions.values()].map(async (session) => session.announceTools()))
     },
     forgetSessions: close,
     close,

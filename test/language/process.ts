@@ -1,7 +1,7 @@
 /** The gateway as its users run it: `toolgate serve` in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -43,6 +43,8 @@ export interface Exit {
 /** A running `toolgate serve`. Disposing ends it the hard way, if it still runs. */
 export interface GatewayProcess extends AsyncDisposable {
   readonly url: string
+  /** Bytes of memory that the process has; undefined where the system does not say. */
+  memory(): Promise<number | undefined>
   readonly raw: RawClient
   /** Lines of its outputs. */
   readonly stdout: Journal<string>
@@ -65,11 +67,18 @@ export async function gatewayProcess(where: Site): Promise<GatewayProcess> {
   const failed = exit.then(({ code }) => {
     throw new Error(`toolgate serve ended with ${code}:\n${stderr.entries.join('\n')}`)
   })
-  const first = await Promise.race([stdout.until((line) => urlIn(line) !== undefined), failed])
+  const first = await Promise.race([stdout.until((line) => urlIn(line) !== undefined), failed]).catch(
+    (error: unknown) => {
+      // It would keep its test alive.
+      child.kill('SIGKILL')
+      throw error
+    },
+  )
   failed.catch(() => undefined)
   const url = urlIn(first) ?? ''
   return {
     url,
+    memory: async () => residentOf(child.pid),
     raw: rawClient(url),
     stdout,
     stderr,
@@ -102,6 +111,12 @@ export async function toolgate(
   const stderr = linesOf(child, 'stderr')
   const exit = await exitOf(child)
   return { ...exit, stdout: stdout.entries.join('\n'), stderr: stderr.entries.join('\n') }
+}
+
+async function residentOf(pid: number | undefined): Promise<number | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
+  return kib === undefined ? undefined : Number(kib) * 1024
 }
 
 function linesOf(child: ChildProcess, name: 'stdout' | 'stderr'): Journal<string> {

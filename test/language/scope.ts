@@ -1,4 +1,4 @@
-import { after } from 'node:test'
+import { type TestContext, after } from 'node:test'
 
 /** Where clean-up is registered: a test's context, or {@link fileScope} for several tests. */
 export interface Scope {
@@ -11,6 +11,19 @@ export function fileScope(): Scope {
   // Registered now: inside of a hook it would belong to that hook.
   after(async () => stack.disposeAsync())
   return { after: (action) => stack.defer(action) }
+}
+
+const scopes = new WeakMap<TestContext, Scope>()
+
+/** A scope that ends with a test; what came last ends first, so that a gateway ends before its backends. */
+export function scopeOf(t: TestContext): Scope {
+  const known = scopes.get(t)
+  if (known !== undefined) return known
+  const stack = new AsyncDisposableStack()
+  t.after(async () => stack.disposeAsync())
+  const scope: Scope = { after: (action) => stack.defer(action) }
+  scopes.set(t, scope)
+  return scope
 }
 
 /** What a backend contributes to the gateway's configuration, apart from its name. */

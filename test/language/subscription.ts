@@ -15,6 +15,7 @@ export interface RawSubscriptionOptions {
   readonly id?: string
   /** `_meta` of the request; default that of a client without extensions. */
   readonly meta?: Arguments
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** An open stream. */
@@ -28,10 +29,10 @@ export interface RawSubscription {
 /** A subscription over HTTP by hand: every message as it comes. */
 export async function rawSubscription(
   scope: Scope,
-  house: House,
+  house: Pick<House, 'url'>,
   options: RawSubscriptionOptions,
 ): Promise<RawSubscription> {
-  const { filter, id = '"me"', meta = declaring() } = options
+  const { filter, id = '"me"', meta = declaring(), headers } = options
   const messages = createJournal<RawMessage>('what comes on the stream')
   const leaving = new AbortController()
   const answer = await fetch(house.url, {
@@ -41,6 +42,7 @@ export async function rawSubscription(
       accept: 'application/json, text/event-stream',
       'mcp-protocol-version': '2026-07-28',
       'mcp-method': 'subscriptions/listen',
+      ...headers,
     },
     body: `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":${JSON.stringify(filter)},"_meta":${JSON.stringify(meta)}}}`,
     signal: leaving.signal,

@@ -65,6 +65,7 @@ export function scriptedChannel(script: Script, transport: 'http' | 'stdio' = 'h
       return ended
     },
     openSse: () => fail({ kind: 'status', status: 405, body: '' }),
+    probe: () => Promise.resolve(),
     deleteSession(headers) {
       channel.deleted.push(headers)
       return Promise.resolve()
@@ -139,19 +140,25 @@ export function backendPorts(clock: Clock, log: Log = silentLog): BackendPorts {
     clientInfo: { name: 'toolgate', version: '0' },
     limits: {
       body: 1e6,
+      headers: 32_768,
       depth: 64,
       reply: 1e6,
       bodyTimeout: 1e4,
       calls: 100,
       sessions: 100,
+      sessionsPerPrincipal: 1000,
       queue: 100,
       listEntries: 1000,
       parked: 10,
+      parkedTotal: 20,
       parkTime: 60_000,
       streams: 10,
+      streamAge: 1e9,
+      silence: 1e9,
+      requestsPerAddress: undefined,
     },
     sealer: createSealer(randomKey()),
-    parking: createQuota(10),
+    parking: createQuota(10, 20),
     host: new Proxy({} as BackendPorts['host'], { get: unused }),
     children: undefined,
   }

@@ -1,13 +1,20 @@
 import { Pool } from 'undici'
 import type { HttpBackendConfig } from '../../config/types.ts'
+import { unlessAborted } from '../../pipeline/abort.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { type Message, parseMessage } from '../../protocol/message.ts'
 import type { SseEvent } from '../../protocol/sse.ts'
-import { type Answer, type Channel, ChannelError, type ChannelEvents, type Exchange } from '../channel.ts'
-import { type HttpDispatch, type HttpRequestOptions, exchangeOverHttp } from './exchange.ts'
+import { type Channel, ChannelError, type ChannelEvents, type Exchange } from '../channel.ts'
+import {
+  type HttpDispatch,
+  type HttpExchangePorts,
+  type HttpRequestOptions,
+  exchangeOverHttp,
+} from './exchange.ts'
+import { probePath } from './probe.ts'
 import { openSseChannel } from './sse-channel.ts'
-import { readEventStream } from './stream.ts'
+import { type StreamPosition, readEventStream } from './stream.ts'
 
 /** What an HTTP channel needs from outside. */
 export interface HttpChannelPorts {
@@ -21,12 +28,16 @@ export interface HttpChannelPorts {
   readonly queue: number
   /** The backend's name, for the log. */
   readonly backend: string
+  /** Milliseconds for which an event stream that is not one of a call may be silent. */
+  readonly silence: number
   /** Value of `User-Agent`. */
   readonly userAgent: string
 }
 
 /** Takes what comes on a GET stream. */
 export interface StreamHandlers {
+  /** Where the stream was left; kept up to date. */
+  readonly position: StreamPosition
   onMessage(message: Message): void
   /** The server has accepted the stream: from now on nothing is missed. */
   onOpen(): void
@@ -36,7 +47,8 @@ export interface StreamHandlers {
 export interface HttpChannel extends Channel {
   readonly transport: 'http'
   /**
-   * Reads the GET stream of a legacy session until it ends (2025-11-25, basic/transports "Listening for Messages").
+   * Reads the GET stream of a legacy session until it ends (2025-11-25, basic/transports "Listening for Messages"):
+   * from where it was left, and not before the server wants to be asked again ("Resumability and Redelivery").
    *
    * @throws ChannelError; `status` 405 means that the server offers no such stream
    */
@@ -51,6 +63,12 @@ export interface HttpChannel extends Channel {
    * @throws ChannelError, or the reason of the signal
    */
   openSse(events: ChannelEvents, signal: AbortSignal): Promise<Channel>
+  /**
+   * Asks a path of the same server with GET.
+   *
+   * @throws ChannelError with any status but 200 to 299, or without an answer; or the reason of the signal
+   */
+  probe(path: string, signal: AbortSignal): Promise<void>
   /** Ends a legacy session; a failure does not matter. */
   deleteSession(headers: Readonly<Record<string, string>>): Promise<void>
 }
@@ -60,19 +78,21 @@ const DELETE_TIMEOUT = 2000
 
 /** Opens the connection pool of one backend. Nothing is sent yet. */
 export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelPorts): HttpChannel {
-  const { url, dispatch, dispatchAside, headersOf, close } = wireTo(config, ports)
+  const { url, dispatch, dispatchAside, dispatchFor, headersOf, close } = wireTo(config, ports)
+  const exchanges: HttpExchangePorts = {
+    ...ports,
+    send(exchange, handler) {
+      const headers = headersOf(POST, exchange.headers)
+      dispatchFor(exchange)({ method: 'POST', headers, body: exchange.text }, handler)
+    },
+    resume(exchange, lastEventId, handler) {
+      const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
+      dispatchAside({ method: 'GET', headers }, handler)
+    },
+  }
   return {
     transport: 'http',
-    exchange: (exchange: Exchange): Promise<Answer> =>
-      exchangeOverHttp(exchange, {
-        ...ports,
-        dispatch: exchange.patient === true ? dispatchAside : dispatch,
-        headers: headersOf(POST, exchange.headers),
-        resume(lastEventId, handler) {
-          const headers = headersOf(GET, { ...exchange.headers, 'last-event-id': lastEventId })
-          dispatchAside({ method: 'GET', headers }, handler)
-        },
-      }),
+    exchange: (exchange) => exchangeOverHttp(exchange, exchanges),
     async notify(text, headers) {
       const status = await sendOnly(dispatchAside, {
         method: 'POST',
@@ -81,15 +101,18 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
       })
       if (status >= 300) throw new ChannelError({ kind: 'status', status, body: '' })
     },
-    listen: (headers, handlers, signal) =>
-      readEventStream({
-        dispatch: dispatchAside,
-        headers: headersOf(GET, headers),
-        onOpen: () => handlers.onOpen(),
-        onEvent: (event) => takeMessage(event, handlers),
-        signal,
-        maxReplyBytes: ports.maxReplyBytes,
-      }),
+    listen: (headers, handlers, signal) => {
+      const stream = { dispatch: dispatchAside, signal, ...ports }
+      return goOn(handlers.position, { clock: ports.clock, signal }, (more) =>
+        readEventStream({
+          ...stream,
+          headers: headersOf(GET, { ...headers, ...more }),
+          onOpen: () => handlers.onOpen(),
+          onEvent: (event) => takeMessage(event, handlers),
+          position: handlers.position,
+        }),
+      )
+    },
     openSse: (events, signal) =>
       openSseChannel(
         {
@@ -103,6 +126,8 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
         events,
         signal,
       ),
+    probe: (at, signal) =>
+      probePath({ dispatch, path: at, headers: headersOf(['accept', '*/*'], {}), signal }),
     deleteSession: (headers) =>
       withinTime(sendOnly(dispatchAside, { method: 'DELETE', headers: headersOf([], headers) }), ports.clock),
     close,
@@ -116,20 +141,32 @@ const GET = ['accept', 'text/event-stream']
 function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const url = new URL(config.url)
   // HTTP/2 stays off: its GOAWAY handling in undici 8 has lost requests in flight (nodejs/undici#5468).
-  const pool = new Pool(url.origin, { connections: config.connections, allowH2: false, pipelining: 1 })
+  const tuning = {
+    ...retirement(config),
+    allowH2: false,
+    pipelining: 1,
+    connect: { timeout: config.resilience.connect },
+  }
+  const pool = new Pool(url.origin, { connections: config.connections, ...tuning })
   // What stays open for long, and what such exchanges need to go on, must never wait behind each other. Their number
   // is bounded where they come from: by sessions and by calls.
-  const side = new Pool(url.origin, { connections: null, allowH2: false, pipelining: 1 })
+  const side = new Pool(url.origin, { connections: null, ...tuning })
   const own = Object.entries(config.headers).flat()
   const path = `${url.pathname}${url.search}`
   const common = ['user-agent', ports.userAgent, ...own]
   const through =
     (connections: Pool): HttpDispatch =>
-    (options, handler) => {
-      connections.dispatch({ path, headersTimeout: 0, bodyTimeout: 0, ...options }, handler)
+    ({ method, headers, body = null, path: at = path, headersTimeout = 0, bodyTimeout = 0 }, handler) => {
+      connections.dispatch({ path: at, method, headers, body, headersTimeout, bodyTimeout }, handler)
     }
   const dispatch = through(pool)
   const dispatchAside = through(side)
+  const dispatchEndless: HttpDispatch = (options, handler) =>
+    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
+  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
+    if (isEndless === true) return dispatchEndless
+    return patient === true ? dispatchAside : dispatch
+  }
   const headersOf = (base: readonly string[], extra: Readonly<Record<string, string>>): string[] => {
     const headers = [...base, ...common]
     for (const name in extra) {
@@ -141,13 +178,55 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const close = async (): Promise<void> => {
     await Promise.all([pool.destroy(), side.destroy()])
   }
-  return { url, dispatch, dispatchAside, headersOf, close }
+  return { url, dispatch, dispatchAside, dispatchFor, headersOf, close }
+}
+
+/** Milliseconds before the end that a server names for an idle connection (`Keep-Alive: timeout`) at which it is given up. */
+const KEEP_ALIVE_MARGIN = 2000
+
+/**
+ * Idle connections are given up before the server does: a request that meets the end of its connection is lost, and
+ * nobody knows whether it was carried out. A server that names a time of the margin or less gets every request on a
+ * connection of its own.
+ */
+function retirement({ keepAlive }: HttpBackendConfig) {
+  return {
+    ...(keepAlive === undefined ? {} : { keepAliveTimeout: keepAlive }),
+    keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
+  }
 }
 
 function takeMessage(event: SseEvent, handlers: StreamHandlers): void {
   if (event.data === '' || (event.event !== 'message' && event.event !== '')) return
   const message = parseMessage(event.data)
   if (message.kind !== 'bad') handlers.onMessage(message)
+}
+
+/** Reads a stream from where it was left, once the server wants to be asked again. */
+async function goOn(
+  position: StreamPosition,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  read: (headers: Readonly<Record<string, string>>) => Promise<void>,
+): Promise<void> {
+  const { lastEventId } = position
+  await pauseUntil(position.notBefore, clock, signal)
+  if (lastEventId === undefined) return read({})
+  try {
+    return await read({ 'last-event-id': lastEventId })
+  } catch (error) {
+    if (!(error instanceof ChannelError) || error.failure.kind !== 'status') throw error
+    // An event that the server no longer knows: what came since is lost, what comes is not.
+    position.lastEventId = undefined
+    return read({})
+  }
+}
+
+async function pauseUntil(time: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  const wait = time - clock.now()
+  if (wait <= 0) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.after(wait, resolve)
+  await unlessAborted(promise, signal).finally(cancel)
 }
 
 /** Deleting is a courtesy: the server expires what nobody uses. */

@@ -23,6 +23,8 @@ export interface SseChannelPorts {
   readonly maxReplyBytes: number
   readonly maxDepth: number
   readonly queue: number
+  /** Milliseconds of silence after which the stream is taken for lost. */
+  readonly silence: number
 }
 
 /**
@@ -64,7 +66,7 @@ class SseChannel implements Channel {
     this.#ports = ports
     this.#events = events
     const bounds = { queue: ports.queue, characters: ports.maxReplyBytes }
-    this.#exchanges = createExchanges({ write: (line) => this.#write(line) }, bounds)
+    this.#exchanges = createExchanges({ write: (line, onSent) => this.#write(line, onSent) }, bounds)
     const { clock, log, maxDepth } = ports
     this.#reader = createReader(
       ports.backend,
@@ -102,8 +104,8 @@ class SseChannel implements Channel {
   }
 
   async #read(): Promise<void> {
-    const { dispatch, getHeaders, maxReplyBytes } = this.#ports
-    const stream = { dispatch, headers: getHeaders, maxReplyBytes, onOpen: () => undefined }
+    const { dispatch, getHeaders: headers, maxReplyBytes, silence, clock } = this.#ports
+    const stream = { dispatch, headers, maxReplyBytes, silence, clock, onOpen: () => undefined }
     let reason = 'The event stream ended'
     try {
       const onEvent = (event: SseEvent): void => this.#take(event)
@@ -144,7 +146,8 @@ class SseChannel implements Channel {
     return true
   }
 
-  #write(line: string): QueuedLine {
+  #write(line: string, onSent: (() => void) | undefined): QueuedLine {
+    onSent?.()
     void this.#send(line)
     return { sent: true, withdraw: () => undefined }
   }

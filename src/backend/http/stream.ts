@@ -1,6 +1,20 @@
 import { type SseEvent, createSseParser } from '../../protocol/sse.ts'
+import type { Clock } from '../../pipeline/clock.ts'
 import { ChannelError } from '../channel.ts'
 import type { HttpDispatch } from './exchange.ts'
+
+/** How far a GET stream was read: the next connection goes on from there. */
+export interface StreamPosition {
+  /** The newest event id; undefined while there is none that can be written into a header. */
+  lastEventId: string | undefined
+  /** Clock milliseconds before which the server does not want to be asked again. */
+  notBefore: number
+}
+
+/** The position of a stream that was never read. */
+export function streamStart(): StreamPosition {
+  return { lastEventId: undefined, notBefore: 0 }
+}
 
 /** A GET stream to read. */
 export interface EventStreamRequest {
@@ -11,7 +25,15 @@ export interface EventStreamRequest {
   readonly onOpen: () => void
   readonly signal: AbortSignal
   readonly maxReplyBytes: number
+  /** Milliseconds of silence, comments included, after which the stream is taken for lost. */
+  readonly silence: number
+  readonly clock: Clock
+  /** Kept up to date while the stream is read. */
+  readonly position?: StreamPosition
 }
+
+/** Longest pause that a server can ask for before it is asked again, in milliseconds. */
+const LONGEST_PAUSE = 30_000
 
 /**
  * Opens a GET event stream and reads its events until it ends.
@@ -29,9 +51,19 @@ export function readEventStream(request: EventStreamRequest): Promise<void> {
     abort?.()
   }
   signal.addEventListener('abort', onAbort)
-  const parser = createSseParser((event) => request.onEvent(event), request.maxReplyBytes)
+  const { position } = request
+  const parser = createSseParser((event) => {
+    if (position !== undefined && event.id !== undefined && SENDABLE.test(event.id))
+      position.lastEventId = event.id
+    request.onEvent(event)
+  }, request.maxReplyBytes)
   request.dispatch(
-    { method: 'GET', headers: request.headers },
+    {
+      method: 'GET',
+      headers: request.headers,
+      bodyTimeout: request.silence,
+      headersTimeout: request.silence,
+    },
     {
       onRequestStart(controller) {
         abort = () => controller.abort(new Error('closed'))
@@ -56,5 +88,14 @@ export function readEventStream(request: EventStreamRequest): Promise<void> {
         reject(new ChannelError({ kind: 'broken', reason: error.message })),
     },
   )
-  return promise.finally(() => signal.removeEventListener('abort', onAbort))
+  return promise.finally(() => {
+    signal.removeEventListener('abort', onAbort)
+    // Whoever closed the stream by itself was not asked to wait.
+    const retry = parser.retry()
+    if (position !== undefined && retry !== undefined && !signal.aborted)
+      position.notBefore = request.clock.now() + Math.min(retry, LONGEST_PAUSE)
+  })
 }
+
+/** What a header can carry, and nothing long. */
+const SENDABLE = /^[\x20-\x7e]{1,1024}$/

@@ -10,8 +10,11 @@ export interface QueuedLine {
 
 /** Writes lines in order, without letting a process that does not read fill the gateway's memory. */
 export interface WriteQueue {
-  /** Writes a line or lets it wait its turn; undefined when too much waits already. */
-  write(line: string): QueuedLine | undefined
+  /**
+   * Writes a line or lets it wait its turn; undefined when too much waits already. `onSent` is called when the line
+   * is handed to the pipe.
+   */
+  write(line: string, onSent?: () => void): QueuedLine | undefined
 }
 
 /** How much may wait: lines, and their characters all together. */
@@ -24,25 +27,28 @@ const BOUNDS: WriteBounds = { lines: 1_024, characters: 16 * 1024 * 1024 }
 
 /** A queue in front of a pipe. What waits stays here rather than in the stream, where it could not be taken back. */
 export function createWriteQueue(stdin: Writable, bounds: WriteBounds = BOUNDS): WriteQueue {
-  const waiting = new Set<{ line: string; sent: boolean }>()
+  const waiting = new Set<Waiting>()
   let characters = 0
-  const remove = (entry: { line: string; sent: boolean }): void => {
+  const remove = (entry: Waiting): void => {
     if (waiting.delete(entry)) characters -= entry.line.length
+  }
+  const send = (entry: Waiting): void => {
+    entry.sent = true
+    entry.onSent?.()
+    stdin.write(entry.line)
   }
   stdin.on('drain', () => {
     for (const entry of waiting) {
       if (stdin.writableNeedDrain) return
       remove(entry)
-      entry.sent = true
-      stdin.write(entry.line)
+      send(entry)
     }
   })
   return {
-    write: (line) => {
-      const entry = { line, sent: false, withdraw: () => remove(entry) }
+    write: (line, onSent) => {
+      const entry = { line, onSent, sent: false, withdraw: () => remove(entry) }
       if (waiting.size === 0 && !stdin.writableNeedDrain) {
-        entry.sent = true
-        stdin.write(line)
+        send(entry)
         return entry
       }
       if (waiting.size >= bounds.lines || characters + line.length > bounds.characters) return undefined
@@ -51,4 +57,10 @@ export function createWriteQueue(stdin: Writable, bounds: WriteBounds = BOUNDS):
       return entry
     },
   }
+}
+
+interface Waiting {
+  readonly line: string
+  readonly onSent: (() => void) | undefined
+  sent: boolean
 }

@@ -24,10 +24,12 @@ export interface EventWriterPorts {
   readonly onOverflow: (error: GatewayError) => void
   /** Called once the connection is gone, whoever ended it. */
   readonly onClose?: () => void
+  /** Milliseconds after which the stream is ended; undefined for one that ends by itself. */
+  readonly age?: number
 }
 
-/** Milliseconds of silence after which a stream says that it is alive. */
-const KEEP_ALIVE = 15_000
+/** Milliseconds of silence after which a stream says that it is alive. TCP has asked before, see the server. */
+const KEEP_ALIVE = 25_000
 
 /** Begins the event stream: its head leaves at once. */
 export function openEvents(response: ServerResponse, ports: EventWriterPorts): EventWriter {
@@ -53,9 +55,11 @@ class ResponseEvents implements EventWriter {
     })
     response.flushHeaders()
     response.on('drain', () => this.#onDrain())
+    const cancelAge = ports.age === undefined ? undefined : ports.clock.after(ports.age, () => this.end())
     response.on('close', () => {
       this.#ended = true
       this.#cancelKeepAlive?.()
+      cancelAge?.()
       this.#onDrain()
       ports.onClose?.()
     })

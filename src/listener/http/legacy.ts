@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
+import type { Refusal } from '../../filters/rescue.ts'
 import type { Route } from '../../pipeline/call.ts'
 import type { Message, RequestMessage } from '../../protocol/message.ts'
 import { ASSUMED_LEGACY_VERSION, LEGACY_VERSIONS } from '../../protocol/versions.ts'
@@ -7,11 +8,12 @@ import { BATCH_VERSION, carryOutBatch, readBatch } from '../legacy/batch.ts'
 import type { Outlet } from '../legacy/rounds.ts'
 import { type LegacySession, openSession } from '../legacy/session.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { challengeHeaders, isChallenging } from './challenge.ts'
 import { headerReader } from './headers.ts'
 import type { Post } from './modern.ts'
-import { writeJson } from './responder.ts'
+import { type JsonHead, writeJson } from './responder.ts'
 import { type CallStream, type SessionStreams, createSessionStreams } from './session-streams.ts'
-import type { StreamCount } from './stream-count.ts'
+import { type OpenCounts, enterSession } from './owner-count.ts'
 
 /** Serves the legacy era over HTTP: sessions, and answers that outlive a lost connection. */
 export interface LegacyHttp {
@@ -33,29 +35,32 @@ export interface LegacyHttp {
 interface Kept {
   readonly session: LegacySession
   readonly streams: SessionStreams
+  /** Takes it out of the count. */
+  readonly leave: () => void
   lastUsed: number
 }
 
+/** Milliseconds between two looks for sessions that nobody uses, where they are not even shorter-lived. */
 const SWEEP = 30_000
 
 /**
  * Creates the legacy side of the HTTP listener.
  *
- * @param listeners counts the streams that clients open by GET
+ * @param counts of what clients have open
  */
-export function legacyHttp(ports: ListenerPorts, listeners: StreamCount): LegacyHttp {
-  return new SessionHttp(ports, listeners)
+export function legacyHttp(ports: ListenerPorts, counts: OpenCounts): LegacyHttp {
+  return new SessionHttp(ports, counts)
 }
 
 class SessionHttp implements LegacyHttp {
   readonly #ports: ListenerPorts
   readonly #sessions = new Map<string, Kept>()
-  readonly #listeners: StreamCount
+  readonly #counts: OpenCounts
   #cancelSweep: (() => void) | undefined
 
-  constructor(ports: ListenerPorts, listeners: StreamCount) {
+  constructor(ports: ListenerPorts, counts: OpenCounts) {
     this.#ports = ports
-    this.#listeners = listeners
+    this.#counts = counts
   }
 
   get sessions(): number {
@@ -78,7 +83,7 @@ class SessionHttp implements LegacyHttp {
     const stream = kept.streams.answer(post.response, post.accept)
     const out = outletOf(post, stream)
     const responses = await carryOutBatch(messages, {
-      request: (message) => kept.session.handle(message, out),
+      request: (message) => kept.session.handle(message, out, post.principal),
       other: (message) => take(kept.session, message),
     })
     kept.lastUsed = this.#ports.clock.now()
@@ -92,8 +97,12 @@ class SessionHttp implements LegacyHttp {
       throw new GatewayError('NOT_ACCEPTABLE', 'Accept must list text/event-stream for a GET')
     const { principal } = post
     // Whoever says nothing of themselves is told apart by their session.
-    const leave = this.#listeners.enter(principal.anonymous ? kept.session.id : principal.id)
-    post.response.on('close', leave)
+    const leave = this.#counts.streams.enter(principal.anonymous ? kept.session.id : principal.id)
+    const letGo = this.#ports.door.holds.enter(principal, () => post.response.end())
+    post.response.on('close', () => {
+      leave()
+      letGo()
+    })
     const lastEventId = headerReader(post.request)('last-event-id')
     if (lastEventId === undefined) kept.streams.listen(post.response)
     else kept.streams.resume(post.response, lastEventId)
@@ -119,18 +128,29 @@ class SessionHttp implements LegacyHttp {
     if (this.#sessions.size >= settings.limits.sessions) {
       throw new GatewayError('TOO_MANY', 'Too many sessions are open', { retryAfterMs: 5000 })
     }
-    const streams = createSessionStreams({ clock, queue: settings.limits.queue })
+    const streams = createSessionStreams({
+      clock,
+      queue: settings.limits.queue,
+      age: settings.limits.streamAge,
+    })
     const opening = {
       id: randomUUID(),
       principal: post.principal,
       route: post.route,
       transport: 'http' as const,
+      address: post.client.address,
       push: (text: string) => streams.push(text),
     }
-    const { session, replyText } = await openSession(message, opening, this.#ports)
+    const leave = enterSession(this.#counts, post.principal)
+    const { session, replyText } = await openSession(message, opening, this.#ports).catch(
+      (error: unknown) => {
+        leave()
+        throw error
+      },
+    )
     streams.speak(session.version)
-    this.#sessions.set(session.id, { session, streams, lastUsed: clock.now() })
-    this.#cancelSweep ??= clock.after(SWEEP, () => this.#sweep())
+    this.#sessions.set(session.id, { session, streams, leave, lastUsed: clock.now() })
+    this.#cancelSweep ??= clock.after(this.#pause, () => this.#sweep())
     if (post.response.destroyed) return
     if (post.accept.json) {
       return writeJson(post.response, replyText, { status: 200, headers: { 'mcp-session-id': session.id } })
@@ -141,9 +161,16 @@ class SessionHttp implements LegacyHttp {
 
   async #carryOut(post: Post, kept: Kept, message: RequestMessage): Promise<void> {
     const stream = kept.streams.answer(post.response, post.accept)
-    const text = await kept.session.handle(message, outletOf(post, stream))
+    let head: JsonHead | undefined
+    const onRefusal = (refusal: Refusal): void => {
+      // 2025-11-25, basic/transports: a message that cannot be accepted is answered with an HTTP error.
+      if (!isChallenging(refusal) && refusal.status !== 429) return
+      head = { status: refusal.status, headers: challengeHeaders(refusal, post, this.#ports.door) }
+    }
+    const out = { ...outletOf(post, stream), onRefusal }
+    const text = await kept.session.handle(message, out, post.principal)
     kept.lastUsed = this.#ports.clock.now()
-    stream.end(text)
+    stream.end(text, head)
   }
 
   #sessionOf(post: Post): Kept {
@@ -159,6 +186,7 @@ class SessionHttp implements LegacyHttp {
 
   #end(kept: Kept, reason: GatewayError): void {
     this.#sessions.delete(kept.session.id)
+    kept.leave()
     kept.session.close(reason)
     kept.streams.close()
   }
@@ -175,7 +203,11 @@ class SessionHttp implements LegacyHttp {
       session.listening(false)
       if (kept.lastUsed < limit && session.inFlight === 0) this.#end(kept, gone())
     }
-    if (this.#sessions.size > 0) this.#cancelSweep = clock.after(SWEEP, () => this.#sweep())
+    if (this.#sessions.size > 0) this.#cancelSweep = clock.after(this.#pause, () => this.#sweep())
+  }
+
+  get #pause(): number {
+    return Math.min(SWEEP, this.#ports.settings.sessionIdle)
   }
 }
 

@@ -5,9 +5,10 @@ import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
 import { rawOf } from '../../protocol/json.ts'
 import { checkModernNotification, checkModernRequest } from '../../protocol/ladder.ts'
 import type { NotificationMessage, RequestMessage } from '../../protocol/message.ts'
-import { MODERN_VERSION } from '../../protocol/versions.ts'
 import { type ModernWriter, modernWriter, statusOf } from '../modern-reply.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { challengeHeaders } from './challenge.ts'
+import type { HttpClient } from './client-address.ts'
 import { type Acceptable, createResponder } from './responder.ts'
 import { headerReader, paramHeadersOf } from './headers.ts'
 
@@ -17,6 +18,8 @@ export interface Post {
   readonly response: ServerResponse
   readonly route: Route
   readonly principal: Principal
+  /** Where it comes from. */
+  readonly client: HttpClient
   readonly accept: Acceptable
 }
 
@@ -44,26 +47,32 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
         queue: ports.settings.limits.queue,
         onOverflow: (error) => controller.abort(error),
       })
-      const downstream = downstreamOf(message, request)
+      const downstream = downstreamOf(message, post)
       if (downstream instanceof GatewayError) {
         const refusal = toRefusal(downstream, ports.log)
         return responder.end(refusal.status, writer.refusalText(refusal, id), refusal.headers)
       }
+      const { principal } = post
+      const leave = principal.anonymous
+        ? undefined
+        : ports.door.holds.enter(principal, (reason) => controller.abort(reason))
       const outcome = await ports.answer(
         {
           message,
           method: message.method,
           route: post.route,
-          principal: post.principal,
+          principal,
           downstream,
           headers: paramHeadersOf(request),
           signal: controller.signal,
         },
         { send: (notification) => responder.event(notification.text) },
       )
-      if (outcome.kind === 'refusal')
-        responder.end(outcome.status, writer.refusalText(outcome, id), outcome.headers)
-      else responder.end(statusOf(outcome), writer.replyText(outcome, id))
+      leave?.()
+      if (outcome.kind === 'refusal') {
+        const headers = challengeHeaders(outcome, post, ports.door)
+        responder.end(outcome.status, writer.refusalText(outcome, id), headers)
+      } else responder.end(statusOf(outcome), writer.replyText(outcome, id))
     },
     notification(post, message) {
       checkModernNotification(message, headerReader(post.request))
@@ -73,13 +82,11 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
   }
 }
 
-/** Nearly every modern client: made once, not for every call. */
-const LATEST: Downstream = { era: 'modern', version: MODERN_VERSION, transport: 'http', session: undefined }
-
-function downstreamOf(message: RequestMessage, request: IncomingMessage): Downstream | GatewayError {
+/** Nearly every modern client speaks the newest revision: what is said of it is made once for its connection. */
+function downstreamOf(message: RequestMessage, { request, client }: Post): Downstream | GatewayError {
   try {
     const version = checkModernRequest(message, headerReader(request))
-    return version === LATEST.version ? LATEST : { ...LATEST, version }
+    return version === client.latest.version ? client.latest : { ...client.latest, version }
   } catch (error) {
     if (error instanceof GatewayError) return error
     throw error

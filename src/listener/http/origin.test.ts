@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { GatewaySettings } from '../../config/types.ts'
 import { GatewayError } from '../../errors.ts'
@@ -15,9 +17,17 @@ type Allowed = {
 function outcome(allowed: Allowed, origin: string | undefined, host: string | undefined): string {
   const { host: listen = '127.0.0.1', origins = [], hosts = [] } = allowed
   const settings = { listen: { host: listen, port: 8080 }, allowedOrigins: origins, allowedHosts: hosts }
+  const request = Object.assign(new IncomingMessage(new Socket()), {
+    headers: { origin, host },
+    method: 'POST',
+  })
   try {
-    originCheck(settings as unknown as GatewaySettings)(origin, host)
-    return 'ok'
+    const done = originCheck(settings as unknown as GatewaySettings)(
+      request,
+      new ServerResponse(request),
+      '/mcp',
+    )
+    return done ? 'answered' : 'ok'
   } catch (error) {
     assert.ok(error instanceof GatewayError)
     return error.code

@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { encodeSse } from '../../protocol/sse.ts'
 import { type EventWriter, openEvents } from './event-writer.ts'
-import { type Acceptable, writeJson } from './responder.ts'
+import { type Acceptable, type JsonHead, writeJson } from './responder.ts'
 
 /** The event streams of one legacy session: those of its calls, and those that belong to no call. */
 export interface SessionStreams {
@@ -32,7 +32,8 @@ export interface SessionStreams {
 export interface CallStream {
   /** Writes a message before the answer. The promise is there while the client does not keep up. */
   event(text: string): Promise<void> | undefined
-  end(text: string): void
+  /** Ends with the answer; `head` is what HTTP says where it is JSON, by default 200. */
+  end(text: string, head?: JsonHead): void
 }
 
 /** What the streams of a session need. */
@@ -40,6 +41,8 @@ export interface StreamPorts {
   readonly clock: Clock
   /** Events that may wait for a client that does not read, and that are kept for one that comes back. */
   readonly queue: number
+  /** Milliseconds that a connection lasts which a client opened by GET. */
+  readonly age: number
 }
 
 /** Characters of events that one session keeps for a client that comes back. */
@@ -106,9 +109,10 @@ class Streams implements SessionStreams {
         if (stream === undefined && (response.destroyed || !accept.events)) return undefined
         return this.#send(opened(), text)
       },
-      end: (text) => {
+      end: (text, head = { status: 200 }) => {
         if (stream === undefined && response.destroyed) return
-        if (stream === undefined && accept.json) return writeJson(response, text, { status: 200 })
+        if (stream === undefined && (accept.json || head.status !== 200))
+          return writeJson(response, text, head)
         const last = opened()
         last.ended = true
         void this.#send(last, text)
@@ -188,10 +192,12 @@ class Streams implements SessionStreams {
   }
 
   #attach(stream: Stream, response: ServerResponse): void {
-    const { clock, queue } = this.#ports
+    const { clock, queue, age } = this.#ports
     const writer = openEvents(response, {
       clock,
       queue,
+      // Nothing else ends one whose client vanished, and a client that is there comes back.
+      ...(stream.standalone ? { age } : {}),
       // A legacy client that does not read loses its connection, never its call.
       onOverflow: () => response.destroy(),
       onClose: () => {

@@ -8,14 +8,14 @@ import { type LegacyPipe, createLegacyPipe } from '../legacy/pipe.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { openEvents } from './event-writer.ts'
 import type { Post } from './modern.ts'
-import type { StreamCount } from './stream-count.ts'
+import type { OpenCounts } from './owner-count.ts'
 
 /** Serves the HTTP+SSE transport (2024-11-05, basic/transports "HTTP with SSE"): a stream is a session. */
 export interface SseHttp {
   /** The route of a path that opens streams; undefined for any other path. */
   routeOf(path: string): Route | undefined
-  /** Whether messages are posted to that path. */
-  takesMessages(path: string): boolean
+  /** The route of the session that messages to a URL are for; undefined where it takes none. */
+  messageRouteOf(path: string, url: string): Route | undefined
   /** GET: opens a stream. @throws GatewayError */
   open(post: Post): void
   /** POST of one message to the session in the query. @throws GatewayError */
@@ -29,24 +29,25 @@ export interface SseHttp {
 interface Opened {
   readonly pipe: LegacyPipe
   readonly principal: string
+  readonly route: Route
   readonly end: () => void
 }
 
 const MESSAGES = '/messages'
 
 /** Creates the HTTP+SSE side of the listener. */
-export function sseHttp(ports: ListenerPorts, listeners: StreamCount): SseHttp {
-  return new SseSessions(ports, listeners)
+export function sseHttp(ports: ListenerPorts, counts: OpenCounts): SseHttp {
+  return new SseSessions(ports, counts)
 }
 
 class SseSessions implements SseHttp {
   readonly #ports: ListenerPorts
-  readonly #listeners: StreamCount
+  readonly #counts: OpenCounts
   readonly #sessions = new Map<string, Opened>()
 
-  constructor(ports: ListenerPorts, listeners: StreamCount) {
+  constructor(ports: ListenerPorts, counts: OpenCounts) {
     this.#ports = ports
-    this.#listeners = listeners
+    this.#counts = counts
   }
 
   get sessions(): number {
@@ -60,8 +61,9 @@ class SseSessions implements SseHttp {
     return backend === undefined ? undefined : { kind: 'backend', backend }
   }
 
-  takesMessages(path: string): boolean {
-    return this.#ports.settings.sse && path === MESSAGES
+  messageRouteOf(path: string, url: string): Route | undefined {
+    if (!this.#ports.settings.sse || path !== MESSAGES) return undefined
+    return this.#sessions.get(sessionOf(url))?.route ?? { kind: 'aggregate' }
   }
 
   open(post: Post): void {
@@ -70,40 +72,44 @@ class SseSessions implements SseHttp {
     if (this.#sessions.size >= settings.limits.sessions)
       throw new GatewayError('TOO_MANY', 'Too many sessions are open', { retryAfterMs: 5000 })
     const id = randomUUID()
-    // There is nobody to be told apart by a session that is only now made.
-    const leave = principal.anonymous ? () => undefined : this.#listeners.enter(principal.id)
+    // Its stream counts for the session too. There is nobody to be told apart by one that is only now made.
+    const leave = principal.anonymous ? () => undefined : this.#counts.streams.enter(principal.id)
     const writer = openEvents(response, {
       clock,
       queue: settings.limits.queue,
+      age: settings.limits.streamAge,
       onOverflow: () => response.destroy(),
       // The stream is all that there is: without it nothing can be answered.
       onClose: () => {
         leave()
+        letGo()
         this.#sessions.delete(id)
         pipe.close(new GatewayError('CANCELLED', 'The client closed its stream'))
       },
     })
+    const letGo = this.#ports.door.holds.enter(principal, () => writer.end())
     const write = (text: string): Promise<void> | undefined => writer.write(encodeSse(text))
-    const pipe = createLegacyPipe({ id, principal, route, transport: 'http', write }, this.#ports)
-    this.#sessions.set(id, { pipe, principal: principal.id, end: () => writer.end() })
+    const { address } = post.client
+    const options = { id, principal, route, transport: 'http', address, write } as const
+    const pipe = createLegacyPipe(options, this.#ports)
+    this.#sessions.set(id, { pipe, route, principal: principal.id, end: () => writer.end() })
     void writer.write(`event: endpoint\ndata: ${MESSAGES}?sessionId=${id}\n\n`)
   }
 
   message(post: Post, text: string): void {
     const { request, response, principal } = post
-    const id = new URL(request.url ?? '/', 'http://gateway.invalid').searchParams.get('sessionId')
-    const opened = this.#sessions.get(id ?? '')
+    const opened = this.#sessions.get(sessionOf(request.url ?? '/'))
     // A session of somebody else is as unknown as one that never was.
     if (opened === undefined || opened.principal !== principal.id)
       throw new GatewayError('SESSION_NOT_FOUND', 'Session not found')
-    if (isBatch(text)) void opened.pipe.takeBatch(text)
+    if (isBatch(text)) void opened.pipe.takeBatch(text, principal)
     else {
       const message = parseMessage(text, { maxDepth: this.#ports.settings.limits.depth })
       if (message.kind === 'bad') {
         const code = message.problem === 'json' ? 'PARSE_ERROR' : 'INVALID_REQUEST'
         throw new GatewayError(code, message.reason)
       }
-      void opened.pipe.take(message)
+      void opened.pipe.take(message, principal)
     }
     response.writeHead(202).end()
   }
@@ -119,4 +125,8 @@ class SseSessions implements SseHttp {
     }
     this.#sessions.clear()
   }
+}
+
+function sessionOf(url: string): string {
+  return new URL(url, 'http://gateway.invalid').searchParams.get('sessionId') ?? ''
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Edit, editMembers, splice } from '../../protocol/edit.ts'
 import { type JsonObject, member, rawOf, scanJson, stringOf } from '../../protocol/json.ts'
 import type { ResultMessage } from '../../protocol/message.ts'
+import { ofTask } from '../../protocol/tasks.ts'
 import type { InputKind } from './capabilities.ts'
 
 /** One entry of `inputRequests` (2026-07-28, basic/patterns/mrtr "InputRequests"). */
@@ -38,7 +39,8 @@ export function readInputRequired(reply: ResultMessage): InputRequired | undefin
   }
 }
 
-function readRequests(text: string): readonly InputRequest[] {
+/** The entries of a raw `inputRequests`. */
+export function readRequests(text: string): readonly InputRequest[] {
   const root = scanJson(text, { maxDepth: Infinity, detail: DETAIL })
   if (root.kind !== 'object') return []
   return (root.members ?? []).map(({ key, value }) => {
@@ -62,18 +64,22 @@ export interface ParamsReader {
   readonly version: string
   /** Whether the client sees several backends as one server. */
   readonly aggregate: boolean
+  /** The task that the request belongs to, which the client is told. */
+  readonly taskId?: string | undefined
 }
 
 /** The parameters of an input request as a client of that revision takes them, raw JSON. */
 export function clientParams(request: InputRequest, reader: ParamsReader): string | undefined {
   const { params, text } = request
-  if (params === undefined) return undefined
+  const { taskId } = reader
+  if (params === undefined) return taskId === undefined ? undefined : ofTask('{}', taskId)
   const edits = paramEdits(request, params, reader).map((edit): Edit => ({
     ...edit,
     start: edit.start - params.start,
     end: edit.end - params.start,
   }))
-  return splice(rawOf(text, params), edits)
+  const written = splice(rawOf(text, params), edits)
+  return taskId === undefined ? written : ofTask(written, taskId)
 }
 
 function paramEdits(request: InputRequest, params: JsonObject, reader: ParamsReader): readonly Edit[] {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
 import { toRefusal } from '../../filters/rescue.ts'
+import type { Principal } from '../../pipeline/call.ts'
 import { rawOf } from '../../protocol/json.ts'
 import { type Message, type RequestMessage, errorText } from '../../protocol/message.ts'
 import type { ListenerPorts } from '../ports.ts'
@@ -12,10 +13,14 @@ import { type LegacySession, type SessionOwner, openSession } from './session.ts
 export interface LegacyPipe {
   /** The session, once the client has initialized it. */
   readonly session: LegacySession | undefined
-  /** Takes one message of the client. Settles when it is dealt with; never rejects. */
-  take(message: Message): Promise<void>
+  /**
+   * Takes one message of the client. Settles when it is dealt with; never rejects.
+   *
+   * @param as who sent it: the owner of the channel, with the rights that came with this very message
+   */
+  take(message: Message, as?: Principal): Promise<void>
   /** Takes an array of messages. Never rejects. */
-  takeBatch(text: string): Promise<void>
+  takeBatch(text: string, as?: Principal): Promise<void>
   close(reason: GatewayError): void
 }
 
@@ -51,23 +56,23 @@ class Pipe implements LegacyPipe {
     return this.#session
   }
 
-  async take(message: Message): Promise<void> {
+  async take(message: Message, as?: Principal): Promise<void> {
     if (message.kind !== 'request') return this.#other(message)
     try {
-      void this.#options.write(await this.#request(message))
+      void this.#options.write(await this.#request(message, as))
     } catch (error) {
       this.#refuse(error, rawOf(message.text, message.id))
     }
   }
 
-  async takeBatch(text: string): Promise<void> {
+  async takeBatch(text: string, as?: Principal): Promise<void> {
     try {
       const session = this.#required()
       if (session.version !== BATCH_VERSION)
         throw new GatewayError('INVALID_REQUEST', `Invalid request: ${session.version} has no batches`)
       const messages = readBatch(text, { maxDepth: this.#ports.settings.limits.depth })
       const responses = await carryOutBatch(messages, {
-        request: (message) => session.handle(message, this.#out),
+        request: (message) => session.handle(message, this.#out, as),
         other: (message) => this.#other(message),
       })
       if (responses.length > 0) void this.#options.write(`[${responses.join(',')}]`)
@@ -80,10 +85,10 @@ class Pipe implements LegacyPipe {
     this.#session?.close(reason)
   }
 
-  #request(message: RequestMessage): Promise<string> {
+  #request(message: RequestMessage, as?: Principal): Promise<string> {
     return message.method === 'initialize'
       ? this.#initialize(message)
-      : this.#required().handle(message, this.#out)
+      : this.#required().handle(message, this.#out, as)
   }
 
   #other(message: Exclude<Message, RequestMessage>): void {
@@ -95,8 +100,8 @@ class Pipe implements LegacyPipe {
 
   async #initialize(message: RequestMessage): Promise<string> {
     this.#session?.close(new GatewayError('CANCELLED', 'The client initialized again'))
-    const { id = randomUUID(), principal, route, transport, write } = this.#options
-    const opening = { id, principal, route, transport, push: (text: string) => void write(text) }
+    const { id = randomUUID(), write, ...owner } = this.#options
+    const opening = { ...owner, id, push: (text: string) => void write(text) }
     const { session, replyText } = await openSession(message, opening, this.#ports)
     this.#session = session
     return replyText

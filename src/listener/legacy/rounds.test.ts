@@ -10,6 +10,7 @@ import {
   someone,
 } from '../../../test/support/scripted.ts'
 import type { GatewaySettings } from '../../config/types.ts'
+import { openDoor } from '../../auth/door.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Outcome } from '../../filters/rescue.ts'
 import type { Call } from '../../pipeline/call.ts'
@@ -46,6 +47,7 @@ async function open(
       principal: someone('p'),
       route: { kind: 'aggregate' },
       transport: 'http',
+      address: undefined,
       push: () => undefined,
     },
     {
@@ -57,6 +59,7 @@ async function open(
       clock,
       log: silentLog,
       settings: { limits: { parkTime: PARK_TIME } } as unknown as GatewaySettings,
+      door: openDoor(clock),
       serverInfo: { name: 'gw', version: '1' },
       backends: [],
     },

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../errors.ts'
-import type { Outcome } from '../../filters/rescue.ts'
+import type { Outcome, Refusal } from '../../filters/rescue.ts'
 import type { Notifications } from '../../pipeline/call.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { editMembers } from '../../protocol/edit.ts'
@@ -13,12 +13,18 @@ import { type InputRequest, type InputRequired, clientParams, readInputRequired 
 export interface Outlet extends Notifications {
   /** Sends a message of the gateway's own on the stream of the call; undefined where the client takes no stream. */
   readonly write?: ((text: string) => void) | undefined
+  /** Told of a refusal before its text is there, so that HTTP can say it too; undefined where there is no HTTP. */
+  readonly onRefusal?: ((refusal: Refusal) => void) | undefined
 }
 
 /** What the rounds of one call need. */
-export interface RoundPorts {
+export interface RoundPorts extends AskingPorts {
   /** Sends the request in the modern form. */
   readonly send: (message: RequestMessage) => Promise<Outcome>
+}
+
+/** What putting questions to the client needs. */
+export interface AskingPorts {
   readonly requests: ClientRequests
   readonly capabilities: ClientCapabilities
   readonly version: string
@@ -28,6 +34,8 @@ export interface RoundPorts {
   /** Milliseconds that people get for the answers of one round. */
   readonly parkTime: number
   readonly signal: AbortSignal
+  /** The task that asks, if one does. */
+  readonly taskId?: string | undefined
 }
 
 /** The input that a call needs cannot be had: the call fails, and this is what its caller is told. */
@@ -90,8 +98,17 @@ function retryOf(
   return edited(message, editMembers(message.root, { params: `{${members.join(',')}}` }))
 }
 
-/** Asks everything at once. When one answer cannot be had, the other questions are taken back. */
-async function answersTo(requests: readonly InputRequest[], ports: RoundPorts, out: Outlet): Promise<string> {
+/**
+ * Asks everything at once and yields the raw `inputResponses`. When one answer cannot be had, the other questions are
+ * taken back.
+ *
+ * @throws InputFailure, or the reason of the signal
+ */
+export async function answersTo(
+  requests: readonly InputRequest[],
+  ports: AskingPorts,
+  out: Outlet,
+): Promise<string> {
   const { write } = out
   for (const request of requests) checkDeclared(request, ports)
   if (write === undefined)
@@ -116,14 +133,14 @@ async function answersTo(requests: readonly InputRequest[], ports: RoundPorts, o
   }
 }
 
-function checkDeclared(request: InputRequest, ports: RoundPorts): void {
+function checkDeclared(request: InputRequest, ports: AskingPorts): void {
   const { kind } = request
   if (kind !== undefined && ports.capabilities.accepts.has(kind)) return
   const what = kind === 'form' || kind === 'url' ? `elicitation (${kind})` : (kind ?? 'such a request')
   throw new InputFailure(`The call needs ${what}, which the client did not declare`)
 }
 
-interface Asking extends RoundPorts {
+interface Asking extends AskingPorts {
   readonly write: (text: string) => void
 }
 

@@ -12,6 +12,7 @@ import {
   someone,
 } from '../../../test/support/scripted.ts'
 import type { GatewaySettings } from '../../config/types.ts'
+import { openDoor } from '../../auth/door.ts'
 import { GatewayError } from '../../errors.ts'
 import { type Answerer, rescue, toRefusal } from '../../filters/rescue.ts'
 import type { Call } from '../../pipeline/call.ts'
@@ -24,6 +25,7 @@ const OWNER = {
   principal: someone('p'),
   route: { kind: 'aggregate' },
   transport: 'http',
+  address: undefined,
   push: () => undefined,
 } as const
 const INFO = '{"name":"c","version":"1.0"}'
@@ -43,6 +45,7 @@ async function open(answers: Answerer = () => Promise.resolve(result('{}')), ver
     clock: createFakeClock(),
     log: silentLog,
     settings: { limits: { parkTime: 600_000 } } as unknown as GatewaySettings,
+    door: openDoor(createFakeClock()),
     serverInfo: { name: 'gw', version: '1' },
     backends: [],
   }
@@ -99,7 +102,17 @@ describe('a request of a legacy session', () => {
       version: '2025-06-18',
       transport: 'http',
       session: 'session-1',
+      address: undefined,
     })
+  })
+
+  test('has the rights that came with it, not those of the one that opened the session', async () => {
+    const { session, calls } = await open()
+    const later = { ...someone('p'), scopes: new Set(['more']) }
+    await session.handle(request('tools/list'), collect(), later)
+    assert.equal(calls[1]?.principal, later)
+    await session.handle(request('tools/list'), collect())
+    assert.equal(calls[2]?.principal, OWNER.principal)
   })
 
   test('gets parameters and _meta where it has none, and cannot claim to be modern', async () => {

@@ -8,6 +8,7 @@ import {
   type Route,
   noNotifications,
 } from '../../pipeline/call.ts'
+import { withMeta } from '../../protocol/edit.ts'
 import { member, rawOf, scanJson, stringOf, valueOf } from '../../protocol/json.ts'
 import {
   type ErrorMessage,
@@ -17,13 +18,24 @@ import {
   errorText,
   parseMessage,
 } from '../../protocol/message.ts'
+import { META } from '../../protocol/meta.ts'
+import { declaringTasks } from '../../protocol/tasks.ts'
 import { negotiateLegacyVersion } from '../../protocol/versions.ts'
 import type { ListenerPorts } from '../ports.ts'
+import { emptyResult, failedInput, resourceNotFound } from './answers.ts'
 import { type ClientCapabilities, readCapabilities } from './capabilities.ts'
 import { type ClientRequests, createClientRequests } from './client-requests.ts'
 import { type ShapeMemory, legacyErrorText } from './project.ts'
-import { InputFailure, type Outlet, withInput } from './rounds.ts'
-import { type SessionFacts, legacyReplyText, toModernRequest } from './translate.ts'
+import { type Discovered, readDiscovered, subjectOf, uriOf } from './reading.ts'
+import { type AskingPorts, InputFailure, type Outlet, answersTo, withInput } from './rounds.ts'
+import {
+  type SessionTasks,
+  createSessionTasks,
+  isTaskRequest,
+  taskWishOf,
+  withExperimentalTasks,
+} from './tasks.ts'
+import { type Answered, type SessionFacts, legacyReplyText, toModernRequest } from './translate.ts'
 import { type Watch, createWatch } from './watch.ts'
 
 /** Who opened a session, and where. */
@@ -31,6 +43,8 @@ export interface SessionOwner {
   readonly principal: Principal
   readonly route: Route
   readonly transport: 'http' | 'stdio'
+  /** Where the client was when it opened the session; undefined on a pipe. */
+  readonly address: string | undefined
 }
 
 /** What opens a session. */
@@ -48,8 +62,12 @@ export interface LegacySession {
   readonly version: string
   /** Calls that are being carried out. */
   readonly inFlight: number
-  /** Carries out a request and yields the text of the response. Never rejects. */
-  handle(message: RequestMessage, out: Outlet): Promise<string>
+  /**
+   * Carries out a request and yields the text of the response. Never rejects.
+   *
+   * @param as who sent it: the owner, with the rights that came with this very request; default as it was opened
+   */
+  handle(message: RequestMessage, out: Outlet, as?: Principal): Promise<string>
   /** Takes an answer of the client to a request of the gateway; one that nothing waits for is ignored. */
   answer(message: ResultMessage | ErrorMessage): void
   /** Whether the client listens for messages that belong to no call. */
@@ -100,9 +118,13 @@ export async function openSession(
   return { session, replyText: `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}` }
 }
 
-interface Discovered {
-  readonly capabilities: object
-  readonly instructions: string | undefined
+/** For whom a call is made, and where it leads. */
+interface Caller {
+  readonly principal: Principal
+  readonly signal: AbortSignal
+  readonly out: Notifications
+  /** Whether the tasks extension is declared for the client. */
+  readonly withTasks?: boolean
 }
 
 interface Negotiated {
@@ -131,21 +153,31 @@ class ClientSession implements LegacySession {
   /** Calls in flight, by raw id. */
   readonly #calls = new Map<string, AbortController>()
   readonly #memory: ShapeMemory
+  readonly #tasks: SessionTasks
+  /** Whether the client can make calls tasks, as it was told. */
+  #hasTasks = false
+  /** The owner as of the newest request: later credentials may have other rights. */
+  #newest: Principal
   #facts: SessionFacts
 
   constructor(opening: SessionOpening, ports: ListenerPorts, negotiated: Negotiated) {
     const { version, clientInfo, capabilities } = negotiated
     this.id = opening.id
     this.owner = opening
+    this.#newest = opening.principal
     this.version = version
     this.#ports = ports
-    this.#downstream = { era: 'legacy', version, transport: opening.transport, session: opening.id }
+    const { id: session, transport, address } = opening
+    this.#downstream = { era: 'legacy', version, transport, session, address }
     this.#capabilities = capabilities
     this.#memory = { version, wrapped: new Set() }
+    this.#tasks = createSessionTasks(ports.clock)
     this.#facts = { clientInfo, capabilities: capabilities.modern, logLevel: undefined }
     this.#watch = createWatch({
-      answer: (message, signal, out) => this.#answer(message, signal, out),
+      answer: (message, signal, out) =>
+        this.#answer(message, { principal: this.#newest, signal, out, withTasks: this.#hasTasks }),
       push: opening.push,
+      task: (params) => this.#tasks.told(withMeta(params, META.subscriptionId, undefined)),
       clock: ports.clock,
     })
   }
@@ -154,9 +186,10 @@ class ClientSession implements LegacySession {
     return this.#calls.size
   }
 
-  async handle(message: RequestMessage, out: Outlet): Promise<string> {
+  async handle(message: RequestMessage, out: Outlet, as: Principal = this.owner.principal): Promise<string> {
+    this.#newest = as
     try {
-      return await (this.#local(message) ?? this.#carryOut(message, out))
+      return await (this.#local(message) ?? this.#carryOut(message, out, as))
     } catch (error) {
       if (error instanceof InputFailure) return failedInput(message, error)
       return errorText(rawOf(message.text, message.id), toRefusal(error, this.#ports.log).error)
@@ -193,9 +226,21 @@ class ClientSession implements LegacySession {
     const id = rawOf(initialize.text, initialize.id)
     const discover = parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"server/discover"}`)
     if (discover.kind !== 'request') throw new TypeError('Not a request')
-    const outcome = await this.#answer(discover, new AbortController().signal, noNotifications)
-    if (outcome.kind === 'result') return readDiscovered(valueOf(outcome.text, outcome.result))
+    const { signal } = new AbortController()
+    const outcome = await this.#answer(discover, {
+      principal: this.owner.principal,
+      signal,
+      out: noNotifications,
+    })
+    if (outcome.kind === 'result') {
+      const { capabilities, instructions } = readDiscovered(valueOf(outcome.text, outcome.result))
+      const shown = withExperimentalTasks(capabilities, this.version)
+      this.#hasTasks = Object.hasOwn(shown, 'tasks')
+      return { capabilities: shown, instructions }
+    }
     const message = outcome.kind === 'refusal' ? outcome.error.message : outcome.message
+    if (outcome.kind === 'refusal' && outcome.scopes !== undefined)
+      throw new GatewayError('INSUFFICIENT_SCOPE', message, { scopes: outcome.scopes })
     const isUnknown = outcome.kind === 'refusal' && outcome.status === 404
     throw new GatewayError(isUnknown ? 'UNKNOWN_BACKEND' : 'INTERNAL', message)
   }
@@ -215,6 +260,15 @@ class ClientSession implements LegacySession {
       case 'subscriptions/listen':
         // The stream of such a call would never end, and the session has its own.
         throw new GatewayError('METHOD_NOT_FOUND', 'Method not found: subscriptions/listen')
+      case 'tasks/get':
+      case 'tasks/result':
+      case 'tasks/cancel':
+        if (this.#hasTasks) return undefined
+        throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${message.method}`)
+      case 'tasks/list':
+      case 'tasks/update':
+        // Nobody could say whose the tasks in a list are, and the other belongs to the modern era.
+        throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${message.method}`)
       case 'initialize':
         throw new GatewayError('INVALID_REQUEST', 'The session is initialized already')
       default:
@@ -231,18 +285,12 @@ class ClientSession implements LegacySession {
         throw new GatewayError('METHOD_NOT_FOUND', 'Method not found: resources/subscribe')
       case 'too-many':
         throw new GatewayError('TOO_MANY', 'The session subscribes to too many resources')
-      case 'refused': {
-        const error = {
-          code: RESOURCE_NOT_FOUND,
-          message: 'Nothing is told about this resource',
-          data: { uri },
-        }
-        return errorText(rawOf(message.text, message.id), error)
-      }
+      case 'refused':
+        return resourceNotFound(message, uri)
     }
   }
 
-  async #carryOut(message: RequestMessage, out: Outlet): Promise<string> {
+  async #carryOut(message: RequestMessage, out: Outlet, principal: Principal): Promise<string> {
     const id = rawOf(message.text, message.id)
     if (this.#calls.has(id)) {
       const problem = `A request with the id ${id.slice(0, 64)} is in flight already`
@@ -250,44 +298,72 @@ class ClientSession implements LegacySession {
     }
     const controller = new AbortController()
     this.#calls.set(id, controller)
+    const leave = this.#ports.door.holds.enter(principal, (reason) => controller.abort(reason))
     try {
       const { signal } = controller
-      const ports = {
-        send: (next: RequestMessage) => this.#answer(next, signal, out),
-        requests: this.#requests,
-        capabilities: this.#capabilities,
-        version: this.version,
-        aggregate: this.owner.route.kind === 'aggregate',
-        clock: this.#ports.clock,
-        parkTime: this.#ports.settings.limits.parkTime,
-        signal,
-      }
-      const outcome = await withInput(message, ports, out)
-      if (outcome.kind === 'refusal') {
-        const { code, message: reason } = outcome.error
-        return legacyErrorText(
-          message.method,
-          { code, message: reason, raw: JSON.stringify(outcome.error) },
-          id,
-        )
-      }
-      return legacyReplyText(outcome, {
-        method: message.method,
-        subject: subjectOf(message),
-        id,
-        memory: this.#memory,
-      })
+      if (this.#hasTasks && isTaskRequest(message.method))
+        return await this.#carryOutTask(message, { principal, signal, out })
+      const wish = this.#hasTasks ? taskWishOf(message) : undefined
+      const send = (next: RequestMessage): Promise<Outcome> =>
+        this.#answer(next, { principal, signal, out, withTasks: wish !== undefined })
+      const outcome = await withInput(message, { ...this.#asking(signal), send }, out)
+      if (outcome.kind === 'refusal') out.onRefusal?.(outcome)
+      const subject = subjectOf(message)
+      if (wish === undefined) return this.#replyText(outcome, { method: message.method, subject, id })
+      // Its result is shaped when it is asked for.
+      if (outcome.kind !== 'result') return this.#replyText(outcome, { method: message.method, subject, id })
+      const { reply, taskId } = this.#tasks.created(outcome, { subject, ttl: wish.ttl })
+      if (taskId !== undefined) this.#watch.followTask(taskId)
+      return this.#replyText(reply, { method: '', subject, id })
     } finally {
+      leave()
       this.#calls.delete(id)
     }
   }
 
-  #answer(message: RequestMessage, signal: AbortSignal, out: Notifications): Promise<Outcome> {
+  async #carryOutTask(
+    message: RequestMessage,
+    { principal, signal, out }: Caller & { readonly out: Outlet },
+  ): Promise<string> {
+    const id = rawOf(message.text, message.id)
+    const answer = await this.#tasks.answer(message, {
+      send: (next) => this.#answer(next, { principal, signal, out, withTasks: true }),
+      ask: (requests, taskId) => answersTo(requests, { ...this.#asking(signal), taskId }, out),
+      signal,
+    })
+    if (answer.outcome.kind === 'refusal') out.onRefusal?.(answer.outcome)
+    if (answer.kind === 'outcome')
+      return this.#replyText(answer.outcome, { method: message.method, subject: undefined, id })
+    return this.#replyText(answer.outcome, { method: 'tools/call', subject: answer.subject, id })
+  }
+
+  #asking(signal: AbortSignal): AskingPorts {
+    return {
+      requests: this.#requests,
+      capabilities: this.#capabilities,
+      version: this.version,
+      aggregate: this.owner.route.kind === 'aggregate',
+      clock: this.#ports.clock,
+      parkTime: this.#ports.settings.limits.parkTime,
+      signal,
+    }
+  }
+
+  #replyText(outcome: Outcome, answered: Omit<Answered, 'memory'>): string {
+    if (outcome.kind !== 'refusal') return legacyReplyText(outcome, { ...answered, memory: this.#memory })
+    const { error } = outcome
+    const raw = JSON.stringify(error)
+    return legacyErrorText(answered.method, { code: error.code, message: error.message, raw }, answered.id)
+  }
+
+  #answer(message: RequestMessage, { principal, signal, out, withTasks = false }: Caller): Promise<Outcome> {
+    const { capabilities } = this.#facts
+    const facts = withTasks ? { ...this.#facts, capabilities: declaringTasks(capabilities) } : this.#facts
     const call: Call = {
-      message: toModernRequest(message, this.#facts),
+      message: toModernRequest(message, facts),
       method: message.method,
       route: this.owner.route,
-      principal: this.owner.principal,
+      principal,
       downstream: this.#downstream,
       headers: undefined,
       signal,
@@ -303,47 +379,4 @@ class ClientSession implements LegacySession {
     this.#facts = { ...this.#facts, logLevel: level }
     return emptyResult(message)
   }
-}
-
-function readDiscovered(value: unknown): Discovered {
-  const { capabilities, instructions } = value as {
-    readonly capabilities?: unknown
-    readonly instructions?: unknown
-  }
-  return {
-    capabilities: typeof capabilities === 'object' && capabilities !== null ? capabilities : {},
-    instructions: typeof instructions === 'string' ? instructions : undefined,
-  }
-}
-
-/** 2025-11-25, server/resources "Error Handling". */
-const RESOURCE_NOT_FOUND = -32002
-
-function uriOf(message: RequestMessage): string {
-  const uri = stringOf(message.text, member(message.params, 'uri'))
-  if (uri === undefined)
-    throw new GatewayError('INVALID_PARAMS', `${message.method} needs "params.uri", a string`)
-  return uri
-}
-
-/** The tool that is called, if one is. */
-function subjectOf(message: RequestMessage): string | undefined {
-  return message.method === 'tools/call' ? stringOf(message.text, member(message.params, 'name')) : undefined
-}
-
-/** A tool that cannot be used is a tool error, which a model can read; anything else fails with the client's own words. */
-function failedInput(message: RequestMessage, failure: InputFailure): string {
-  const id = rawOf(message.text, message.id)
-  if (message.method === 'tools/call') {
-    const result = { content: [{ type: 'text', text: failure.message }], isError: true }
-    return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`
-  }
-  const error = failure.clientError ?? JSON.stringify({ code: INTERNAL_ERROR, message: failure.message })
-  return `{"jsonrpc":"2.0","id":${id},"error":${error}}`
-}
-
-const INTERNAL_ERROR = -32603
-
-function emptyResult(message: RequestMessage): string {
-  return `{"jsonrpc":"2.0","id":${rawOf(message.text, message.id)},"result":{}}`
 }

@@ -25,6 +25,7 @@ function watched() {
   const watch = createWatch({
     clock,
     push: (text) => pushed.push(text),
+    task: (params) => params,
     answer: (message, signal, out) => {
       const { params } = JSON.parse(message.text) as {
         readonly params: { readonly notifications: Record<string, unknown> }

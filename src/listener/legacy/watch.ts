@@ -2,9 +2,10 @@ import type { Outcome } from '../../filters/rescue.ts'
 import type { Notifications } from '../../pipeline/call.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { editMembers, splice } from '../../protocol/edit.ts'
-import { member, valueOf } from '../../protocol/json.ts'
+import { member, rawOf, stringOf, valueOf } from '../../protocol/json.ts'
 import { type NotificationMessage, type RequestMessage, parseMessage } from '../../protocol/message.ts'
 import { META } from '../../protocol/meta.ts'
+import { isOver, taskStatusOf } from '../../protocol/tasks.ts'
 
 /** What came of a wish to be told about a resource. */
 export type Subscribed = 'subscribed' | 'refused' | 'too-many' | 'unsupported'
@@ -15,6 +16,8 @@ export interface Watch {
   listen(on: boolean): void
   subscribe(uri: string): Promise<Subscribed>
   unsubscribe(uri: string): void
+  /** Tells from now on how that task is, while the client listens. */
+  followTask(taskId: string): void
   close(): void
 }
 
@@ -24,6 +27,8 @@ export interface WatchPorts {
   readonly answer: (message: RequestMessage, signal: AbortSignal, out: Notifications) => Promise<Outcome>
   /** Takes a notification to the client. */
   readonly push: (text: string) => void
+  /** The raw task of a `notifications/tasks` as the client knows it, without that of the subscription. */
+  readonly task: (params: string) => string
   readonly clock: Clock
 }
 
@@ -32,6 +37,8 @@ const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 30_000
 /** Resources that one session may subscribe to. */
 const MAX_URIS = 1000
+/** Tasks that one session is told about: the latest. Whoever wants to know of others asks. */
+const MAX_TASKS = 100
 
 /** One `subscriptions/listen` call under way. */
 interface Opened {
@@ -49,6 +56,7 @@ export function createWatch(ports: WatchPorts): Watch {
 class SessionWatch implements Watch {
   readonly #ports: WatchPorts
   readonly #uris = new Set<string>()
+  readonly #tasks = new Set<string>()
   readonly #open = new Set<Opened>()
   #lists = false
   #unsupported = false
@@ -84,6 +92,13 @@ class SessionWatch implements Watch {
     if (this.#uris.delete(uri)) this.#reopen()
   }
 
+  followTask(taskId: string): void {
+    this.#tasks.add(taskId)
+    const [oldest] = this.#tasks
+    if (this.#tasks.size > MAX_TASKS && oldest !== undefined) this.#tasks.delete(oldest)
+    if (this.#lists) this.#reopen()
+  }
+
   close(): void {
     this.#closed = true
     this.#cancelRetry?.()
@@ -108,7 +123,7 @@ class SessionWatch implements Watch {
         if (notification.method === 'notifications/subscriptions/acknowledged') {
           this.#activate(opened)
           acknowledged.resolve(honouredUris(notification))
-        } else if (this.#active === opened) this.#ports.push(withoutSubscription(notification))
+        } else if (this.#active === opened) this.#push(notification)
         return undefined
       },
     }
@@ -118,6 +133,15 @@ class SessionWatch implements Watch {
     }
     void listen()
     return opened
+  }
+
+  #push(notification: NotificationMessage): void {
+    const { params, text } = notification
+    if (notification.method !== 'notifications/tasks' || params === undefined)
+      return this.#ports.push(withoutSubscription(notification))
+    const task = this.#ports.task(rawOf(text, params))
+    if (isOver(taskStatusOf(task))) this.#tasks.delete(stringOf(text, member(params, 'taskId')) ?? '')
+    this.#ports.push(`{"jsonrpc":"2.0","method":"notifications/tasks/status","params":${task}}`)
   }
 
   #activate(opened: Opened): void {
@@ -154,7 +178,8 @@ class SessionWatch implements Watch {
       ? { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true }
       : {}
     const uris = this.#uris.size === 0 ? {} : { resourceSubscriptions: [...this.#uris] }
-    const params = JSON.stringify({ notifications: { ...lists, ...uris } })
+    const tasks = this.#lists && this.#tasks.size > 0 ? { taskIds: [...this.#tasks] } : {}
+    const params = JSON.stringify({ notifications: { ...lists, ...uris, ...tasks } })
     const message = parseMessage(
       `{"jsonrpc":"2.0","id":"listen-${number}","method":"subscriptions/listen","params":${params}}`,
     )

@@ -53,8 +53,8 @@ export interface RawBackend {
   restart(): Promise<void>
 }
 
-/** Listens on a port of 127.0.0.1. */
-export async function rawBackend(initial: Behaviour): Promise<RawBackend> {
+/** Listens on a port of 127.0.0.1; 0 lets the system choose. */
+export async function rawBackend(initial: Behaviour, wanted = 0): Promise<RawBackend> {
   let behaviour = initial
   const received: Received[] = []
   const sockets = new Set<Socket>()
@@ -74,7 +74,7 @@ export async function rawBackend(initial: Behaviour): Promise<RawBackend> {
       }
     })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(wanted, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
@@ -93,6 +93,7 @@ export async function rawBackend(initial: Behaviour): Promise<RawBackend> {
       await once(server, 'close')
     },
     async restart() {
+      if (server.listening) return
       server.listen(port, '127.0.0.1')
       await once(server, 'listening')
     },

@@ -23,8 +23,16 @@ function buildGateway(settings: TestConfig): {
   readonly log: readonly string[]
 } {
   const text = JSON.stringify({
-    gateway: { listen: '127.0.0.1:0', drain: '0s', ...settings.gateway },
+    gateway: {
+      listen: '127.0.0.1:0',
+      drain: '0s',
+      tools: { health: false },
+      overload: 'off',
+      ...settings.gateway,
+    },
     backends: settings.backends,
+    // Attacks are many calls.
+    limits: 'off',
   })
   const result = parseConfig({ name: 'test.yaml', text, dir: import.meta.dirname }, {})
   if (!result.ok) throw new Error(JSON.stringify(result.problems))

@@ -1,0 +1,42 @@
+import type { Principal } from '../../pipeline/call.ts'
+
+/** A tool that the gateway itself carries out. */
+export interface BuiltinTool {
+  /** Without the name of its backend in front, which the aggregate puts there. */
+  readonly name: string
+  readonly title?: string
+  readonly description: string
+  /** JSON Schema (2020-12) of the arguments, of type object. */
+  readonly inputSchema: JsonSchema
+  /** JSON Schema of {@link ToolOutput.structured}; what has one always answers with it. */
+  readonly outputSchema?: JsonSchema
+  /** Hints for clients (2026-07-28, server/tools "Tool"). */
+  readonly annotations?: Readonly<Record<string, unknown>>
+  /**
+   * Carries out one call. The arguments are as the client sent them: nothing has been checked against the schema.
+   *
+   * @throws GatewayError, which the client is told; anything else is a bug, and told to nobody
+   */
+  call(args: unknown, context: ToolContext): Promise<ToolOutput> | ToolOutput
+}
+
+/** A JSON Schema of an object. */
+export interface JsonSchema {
+  readonly type: 'object'
+  readonly [keyword: string]: unknown
+}
+
+/** What a tool knows of its call. */
+export interface ToolContext {
+  readonly principal: Principal
+  /** Aborted when nobody wants the answer any more. */
+  readonly signal: AbortSignal
+}
+
+/** What a tool answers: an object, a text, or both. A text alone is made of the object where there is none. */
+export interface ToolOutput {
+  readonly structured?: Readonly<Record<string, unknown>>
+  readonly text?: string
+  /** True for a failure that the model is to see. */
+  readonly isError?: boolean
+}

@@ -1,0 +1,87 @@
+import type { PartTimeouts } from '../config/resilience.ts'
+import { GatewayError } from '../errors.ts'
+import type { Permitted } from '../pipeline/call.ts'
+import type { Clock } from '../pipeline/clock.ts'
+import type { Filter } from '../pipeline/handler.ts'
+import type { OneTarget } from '../pipeline/target.ts'
+import type { Trace } from '../pipeline/trace.ts'
+
+/**
+ * Bounds the parts of one try: from sending to the first byte of the answer, and between two signs of life (events and
+ * progress of a stream, pieces of a JSON answer) from then on. A call that is resumed was sent long ago, and has
+ * neither. When a part takes too long, the backend is told in its own way that nobody waits.
+ *
+ * @param timesOf the parts of a target's time; undefined where nothing bounds them
+ */
+export function attemptTimeout(
+  timesOf: (target: OneTarget) => PartTimeouts | undefined,
+  clock: Clock,
+): Filter<Permitted> {
+  return (next) => async (call, out) => {
+    const { target } = call.permit
+    const times = target.kind === 'one' ? timesOf(target) : undefined
+    if (target.kind !== 'one' || times === undefined) return next(call, out)
+    const trace = new TimedTrace(target.backend, times, clock)
+    const { signal } = trace
+    const onAbort = (): void => trace.abort(call.signal.reason)
+    if (call.signal.aborted) onAbort()
+    else call.signal.addEventListener('abort', onAbort)
+    try {
+      return await next({ ...call, signal, trace }, out)
+    } finally {
+      trace.stop()
+      call.signal.removeEventListener('abort', onAbort)
+    }
+  }
+}
+
+class TimedTrace implements Trace {
+  isSent = false
+  readonly #backend: string
+  readonly #times: PartTimeouts
+  readonly #clock: Clock
+  readonly #attempt = new AbortController()
+  #cancel: (() => void) | undefined
+  #isOver = false
+
+  constructor(backend: string, times: PartTimeouts, clock: Clock) {
+    this.#backend = backend
+    this.#times = times
+    this.#clock = clock
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal
+  }
+
+  sent(): void {
+    this.isSent = true
+    this.#wait(this.#times.firstByte, 'did not begin to answer within')
+  }
+
+  alive(): void {
+    this.#wait(this.#times.idle, 'gave no sign of life for')
+  }
+
+  abort(reason: unknown): void {
+    this.stop()
+    this.#attempt.abort(reason)
+  }
+
+  /** Nothing is measured from now on, even where the exchange goes on for a call that waits for its client. */
+  stop(): void {
+    this.#isOver = true
+    this.#cancel?.()
+  }
+
+  #wait(ms: number | undefined, what: string): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+    if (ms === undefined || this.#isOver) return
+    this.#cancel = this.#clock.after(ms, () => {
+      const message = `Backend ${this.#backend} ${what} ${ms} ms`
+      const details = { backend: this.#backend, outcome: 'unknown' } as const
+      this.abort(new GatewayError('BACKEND_TIMEOUT', message, details))
+    })
+  }
+}

@@ -1,0 +1,38 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { getHeapStatistics } from 'node:v8'
+
+/** How busy the process is. */
+export interface Load {
+  /** Mean milliseconds that work has waited for the event loop since the last reading. */
+  readonly delayMs: number
+  /** Part of the memory that may be used which is used: 0 to 1. */
+  readonly memory: number
+}
+
+/** Measures the load of the process. */
+export interface LoadGauge {
+  /** What has been since the last reading. */
+  read(): Load
+  close(): void
+}
+
+/** Milliseconds between two looks at the event loop. */
+const RESOLUTION = 20
+
+/** Measures the process that this runs in. Costs a timer that does not keep the process alive. */
+export function systemLoad(): LoadGauge {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION })
+  histogram.enable()
+  let delayMs = 0
+  return {
+    read() {
+      // What is measured is the time between two looks, of which the resolution is no delay. Where there was no look at
+      // all the loop is as late as it was, or later.
+      if (histogram.count > 0) delayMs = Math.max(0, histogram.mean / 1e6 - RESOLUTION)
+      histogram.reset()
+      const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
+      return { delayMs, memory: used / limit }
+    },
+    close: () => void histogram.disable(),
+  }
+}

@@ -1,0 +1,34 @@
+import type { Config, IntegrityPolicy } from '../../config/types.ts'
+import type { Audit } from '../../pipeline/audit.ts'
+import type { Clock } from '../../pipeline/clock.ts'
+import { type Integrity, createIntegrity } from './integrity.ts'
+import { openLockFile } from './lock-file.ts'
+
+/** What the integrity of a configuration needs from outside. */
+export interface OpenPorts {
+  readonly clock: Clock
+  readonly audit: Audit
+  /** The backend of the gateway's own tools, if it has any: they are the originals, and believed. */
+  readonly own: string | undefined
+}
+
+/**
+ * Holds the lists of the backends of a configuration against its lock file.
+ *
+ * @throws LockError if that file is there and cannot be believed
+ */
+export function openIntegrity(config: Config, { clock, audit, own }: OpenPorts): Integrity {
+  const { lock, ...general } = config.integrity
+  const believed: IntegrityPolicy = { ...general, onChange: 'allow', onNew: 'allow', onShadow: 'allow' }
+  const policies = new Map([
+    ...(own === undefined ? [] : [[own, believed] as const]),
+    ...config.backends.map((backend) => [backend.name, { ...general, ...backend.integrity }] as const),
+  ])
+  return createIntegrity({
+    policies,
+    names: config.gateway.names,
+    lock: openLockFile(lock, clock),
+    audit,
+    clock,
+  })
+}
