@@ -1,7 +1,5 @@
 import { type KeyObject, createHmac, sign, timingSafeEqual, verify } from 'node:crypto'
-
-/** Signature algorithms that Toolgate signs with, by their names in the registry of RFC 9421 §6.2. */
-export type SigningAlgorithm = 'hmac-sha256' | 'ed25519' | 'ecdsa-p256-sha256'
+import type { SigningAlgorithm } from '../config/signing-schema.ts'
 
 /** Every algorithm that can be verified; RSA-PSS for peers that have such keys. */
 export type VerifyAlgorithm = SigningAlgorithm | 'rsa-pss-sha512'

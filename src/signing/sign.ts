@@ -1,36 +1,10 @@
 import { type KeyObject, createHmac, randomBytes } from 'node:crypto'
-import { type SigningAlgorithm, signBytes } from './algorithms.ts'
+import type { HttpSignatureConfig, SigningConfig, SortedJsonConfig } from '../config/signing-schema.ts'
+import { GatewayError } from '../errors.ts'
+import { signBytes } from './algorithms.ts'
 import { type Component, type SignedMessage, identifier, signatureBase } from './components.ts'
 import { contentDigest } from './digest.ts'
 import { pythonSortedJson } from './python-json.ts'
-
-/** How the requests to one backend are signed. Keys are secret. */
-export type SigningConfig = HttpSignatureConfig | SortedJsonConfig
-
-/** HTTP Message Signatures (RFC 9421). */
-export interface HttpSignatureConfig {
-  readonly form: 'rfc9421'
-  readonly algorithm: SigningAlgorithm
-  readonly key: KeyObject
-  /** `keyid` of the signature: verifiers find their key by it. */
-  readonly keyId: string
-  /** Covered components beside those of the content, such as `@method`. */
-  readonly components: readonly string[]
-  /** Milliseconds for which a signature holds. */
-  readonly expires: number
-}
-
-/** The form of the gateway pattern: the HMAC-SHA256 of the body as sorted JSON, in hexadecimal. */
-export interface SortedJsonConfig {
-  readonly form: 'sorted-json'
-  readonly key: KeyObject
-  /** The header that carries the signature. */
-  readonly header: string
-  /** Names the key, so that both sides can change it; undefined sends no name. */
-  readonly keyId: string | undefined
-  /** The header that carries the name of the key. */
-  readonly keyIdHeader: string
-}
 
 /** A request as it is about to be sent. */
 export interface OutgoingRequest {
@@ -91,7 +65,16 @@ function valueIn(headers: readonly string[], name: string): string | undefined {
 
 function sortedJsonSigner({ key, header, keyId, keyIdHeader }: SortedJsonConfig): Signer {
   const named = keyId === undefined ? [] : [keyIdHeader, keyId]
-  return ({ body }) => (body === undefined ? [] : [header, sortedJsonHmac(key, body), ...named])
+  return ({ body }) => (body === undefined ? [] : [header, signatureOf(key, body), ...named])
+}
+
+function signatureOf(key: KeyObject, body: string): string {
+  try {
+    return sortedJsonHmac(key, body)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new GatewayError('INVALID_PARAMS', `The request cannot be signed: ${error.message}`)
+  }
 }
 
 /**

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { SigningAlgorithm } from './algorithms.ts'
-import { type SigningConfig, createSigner, sortedJsonHmac } from './sign.ts'
+import type { SigningAlgorithm, SigningConfig } from '../config/signing-schema.ts'
+import { createSigner, sortedJsonHmac } from './sign.ts'
 import { type IncomingRequest, type VerificationKey, createVerifier, verifySortedJson } from './verify.ts'
 
 const secret = createSecretKey(randomBytes(32))
