@@ -28,6 +28,7 @@ function manifest({ version, description, license, engines, dependencies }: Root
     bin: { toolgate: './bin/toolgate.js' },
     exports: {
       '.': { types: './index.d.ts', default: './index.js' },
+      './signing': { types: './signing/index.d.ts', default: './signing/index.js' },
       './package.json': './package.json',
     },
     files: ['**/*.js', '**/*.d.ts', 'CHANGELOG.md'],

@@ -14,5 +14,9 @@ const tool = (path: string): string => join(root, 'node_modules', path)
 
 node(tool('publint/src/cli.js'), 'dist', '--strict')
 node(tool('@arethetypeswrong/cli/dist/index.js'), '--pack', 'dist', '--profile', 'esm-only', '--no-emoji')
-node('--input-type=module', '--eval', "await import('./dist/index.js')")
+node(
+  '--input-type=module',
+  '--eval',
+  "await Promise.all([import('./dist/index.js'), import('./dist/signing/index.js')])",
+)
 node('dist/bin/toolgate.js', '--version')

@@ -14,7 +14,7 @@ const levels: readonly (readonly string[])[] = [
   ['filters'],
   ['auth', 'routing'],
   ['backend'],
-  ['store', 'seal'],
+  ['store', 'seal', 'signing'],
   ['config'],
   ['pipeline'],
   ['protocol'],

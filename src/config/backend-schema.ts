@@ -13,6 +13,7 @@ import {
 import { httpHealth, stdioHealth } from './health-schema.ts'
 import { choice, leaf, mapping, textSchema, words } from './leaves.ts'
 import { type ResilienceInput, resilienceShape } from './resilience-schema.ts'
+import { signing } from './signing-schema.ts'
 import type { EndpointsConfig, HttpBackendConfig, StdioBackendConfig } from './types.ts'
 import { type Parsed, parseCount } from './units.ts'
 
@@ -120,6 +121,7 @@ const httpCommon = {
   slowStart,
   keepAlive,
   health: httpHealth,
+  signing: signing.optional(),
 }
 
 const httpBackend = mapping({ url: urls, ...httpCommon }).meta({ title: 'HTTP backend' })

@@ -3,6 +3,7 @@ import type { AuthorizationConfig } from './authorization-types.ts'
 import type { LogLevel } from '../pipeline/log.ts'
 import type { LimitConfig, RateConfig } from './limits-types.ts'
 import type { SealingConfig } from './sealing-schema.ts'
+import type { SigningConfig } from './signing-schema.ts'
 import type { BulkheadConfig, ResilienceConfig } from './resilience.ts'
 import type { StoreConfig } from './store-types.ts'
 
@@ -236,6 +237,8 @@ export interface HttpBackendConfig extends BackendCommon {
   readonly headers: Readonly<Record<string, string>>
   /** Connections at once, to each endpoint. Default 128. */
   readonly connections: number
+  /** Undefined signs nothing. */
+  readonly signing?: SigningConfig | undefined
 }
 
 /** A backend that is a child process speaking on its standard streams. */

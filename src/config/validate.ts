@@ -145,7 +145,7 @@ function isSecret(path: ConfigPath): boolean {
   if (path[0] === 'store' && path[1] === 'url') return true
   return (
     path[0] === 'backends' &&
-    ['headers', 'env', 'args', 'url', 'endpoints', undefined].includes(path[2]?.toString())
+    ['headers', 'env', 'args', 'url', 'endpoints', 'signing', undefined].includes(path[2]?.toString())
   )
 }
 

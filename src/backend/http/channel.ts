@@ -1,10 +1,12 @@
 import { Pool } from 'undici'
+import type { SigningConfig } from '../../config/signing-schema.ts'
 import type { HttpBackendConfig } from '../../config/types.ts'
 import { unlessAborted } from '../../pipeline/abort.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { type Message, parseMessage } from '../../protocol/message.ts'
 import type { SseEvent } from '../../protocol/sse.ts'
+import { createSigner } from '../../signing/sign.ts'
 import { type Channel, ChannelError, type ChannelEvents, type Exchange } from '../channel.ts'
 import {
   type HttpDispatch,
@@ -159,8 +161,9 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
     ({ method, headers, body = null, path: at = path, headersTimeout = 0, bodyTimeout = 0 }, handler) => {
       connections.dispatch({ path: at, method, headers, body, headersTimeout, bodyTimeout }, handler)
     }
-  const dispatch = through(pool)
-  const dispatchAside = through(side)
+  const signed = config.signing === undefined ? through : signing(config.signing, url, ports.clock)(through)
+  const dispatch = signed(pool)
+  const dispatchAside = signed(side)
   const dispatchEndless: HttpDispatch = (options, handler) =>
     dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
   const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
@@ -179,6 +182,20 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
     await Promise.all([pool.destroy(), side.destroy()])
   }
   return { url, dispatch, dispatchAside, dispatchFor, headersOf, close }
+}
+
+/** Signs every request just before it is sent, so that what is covered is what the backend gets. */
+function signing(config: SigningConfig, url: URL, clock: Clock) {
+  const sign = createSigner(config, clock)
+  return (through: (connections: Pool) => HttpDispatch) =>
+    (connections: Pool): HttpDispatch => {
+      const dispatch = through(connections)
+      return (options, handler) => {
+        const { method, headers, body, path } = options
+        const at = path === undefined ? url : new URL(path, url)
+        dispatch({ ...options, headers: [...headers, ...sign({ method, url: at, headers, body })] }, handler)
+      }
+    }
 }
 
 /** Milliseconds before the end that a server names for an idle connection (`Keep-Alive: timeout`) at which it is given up. */
