@@ -55,13 +55,11 @@ async function guarded(scope: Scope, backend: string, guard: Guard) {
   return { url: `http://127.0.0.1:${port}/mcp`, seen }
 }
 
-const signedBackend = (url: string, signing: object): Configured => ({
-  settings: { url, signing } as unknown as Configured['settings'],
-})
+const signedBackend = (url: string, signing: object): Configured => ({ settings: { url, signing } })
 
 const ed25519 = generateKeyPairSync('ed25519')
 const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const pemOf = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' }).toString()
+const pemOf = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' })
 
 const ALGORITHMS = {
   'hmac-sha256': { written: SECRET, verify: createSecretKey(SECRET, 'utf8') },

@@ -16,7 +16,7 @@ function read(signing: unknown) {
 const pem = (type: 'ed25519' | 'ec'): string => {
   const pair =
     type === 'ec' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519')
-  return pair.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  return pair.privateKey.export({ format: 'pem', type: 'pkcs8' })
 }
 
 test('a secret and a name are enough', () => {
@@ -56,10 +56,10 @@ test('what is wrong is said without the key', () => {
     'backends.crm.signing.key: expected a secret of at least 32 bytes; found text',
   ])
   assert.match(
-    String(read({ key: SECRET, keyId: 'k1', components: ['host'] })),
+    JSON.stringify(read({ key: SECRET, keyId: 'k1', components: ['host'] })),
     /name of a header that is sent/,
   )
-  assert.match(String(read({ key: SECRET })), /signing.keyId: missing/)
+  assert.match(JSON.stringify(read({ key: SECRET })), /signing.keyId: missing/)
   assert.ok(!JSON.stringify(read({ key: SECRET, keyId: 'k1', expires: 5 })).includes(SECRET))
 })
 
