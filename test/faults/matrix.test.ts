@@ -45,7 +45,7 @@ const FILTERS = {
     ...OFF,
     timeout: WHOLE,
     retry: { tries: 1, minimum: 1000 },
-    tools: { work: { idempotent: true, hedge: { after: '300ms' } } },
+    tools: { work: { idempotent: true, hedge: { after: '600ms' } } },
   },
   breaker: { ...OFF, timeout: PARTS, circuitBreaker: { consecutiveFailures: 3, openFor: '1h' } },
   bulkhead: { ...OFF, timeout: PARTS, bulkhead: { calls: 1, queue: 0 } },
