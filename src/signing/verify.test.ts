@@ -51,6 +51,12 @@ function verifier(
   })
 }
 
+/** Without white space between items and spare bits of Base64. */
+const canonical = (field: string): string =>
+  field
+    .replaceAll(/\s/g, '')
+    .replaceAll(/:([^:]*):/g, (_, base64: string) => `:${Buffer.from(base64, 'base64').toString('base64')}:`)
+
 const reasonOf = (verdict: ReturnType<ReturnType<typeof createVerifier>>): string =>
   verdict.kind === 'valid' ? 'valid' : verdict.reason
 
@@ -112,10 +118,10 @@ describe('signing and verifying', () => {
           ...request,
           headers: { ...request.headers, [name]: changed },
         })
-        // Another spelling of the same list (white space between items) is the same signature.
-        if (verdict.kind === 'valid') assert.equal(changed.replaceAll(/\s/g, ''), value.replaceAll(/\s/g, ''))
+        // Another spelling of the same list and the same bytes is the same signature.
+        if (verdict.kind === 'valid') assert.equal(canonical(changed), canonical(value))
       }),
-      { numRuns: 500 },
+      { numRuns: 2000 },
     )
   })
 
