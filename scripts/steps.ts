@@ -23,7 +23,7 @@ export type Outcome = { readonly ok: boolean; readonly output: string; readonly 
 export type Totals = { readonly passed: number; readonly failed: number }
 
 /** After this time a command is ended together with what it started: the whole of `npm test` has ten minutes. */
-const commandTimeoutMs = 5 * 60_000
+const commandTimeoutMs = 9 * 60_000
 
 /** How long a command may take to end when asked to, and what it started to let go of its output when it has. */
 const graceMs = 5000
