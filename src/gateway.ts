@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
 import { type BackendReport, reportOf } from './admin/backend-report.ts'
 import { type Entrance, openEntrance } from './auth/entrance.ts'
 import type { Fetch } from './auth/outbound.ts'
-import { type Policy, createPolicy } from './auth/policy/policy.ts'
+import { createPolicy } from './auth/policy/policy.ts'
 import type { BackendOrder } from './admin/server.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
@@ -13,17 +12,12 @@ import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
 import { createQuota } from './backend/quota.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
+import { type CallPathParts, callPath } from './call-path.ts'
 import type { Config } from './config/types.ts'
-import { authorize } from './filters/authorize.ts'
-import { principalBulkhead } from './filters/bulkhead.ts'
-import { dispatch } from './filters/dispatch.ts'
-import { forward, requestTo } from './filters/forward.ts'
-import { limits } from './filters/limits/limits.ts'
-import { type LimitCounts, type LimitReport, countLimits } from './filters/limits/report.ts'
-import { quarantine } from './filters/quarantine.ts'
-import { type Meter, observe } from './filters/observe.ts'
-import { type Answerer, rescue } from './filters/rescue.ts'
-import { type LaneStates, createLaneStates, lanes } from './filters/lanes.ts'
+import { type LimitReport, countLimits } from './filters/limits/report.ts'
+import type { Meter } from './filters/observe.ts'
+import type { Answerer } from './filters/rescue.ts'
+import { createLaneStates } from './filters/lanes.ts'
 import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
@@ -31,23 +25,17 @@ import { type StdioListener, listenStdio } from './listener/stdio.ts'
 import { type Audit, auditToLog } from './pipeline/audit.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
 import { type LoadGauge, systemLoad } from './pipeline/load.ts'
-import type { Permitted } from './pipeline/call.ts'
-import type { Handler } from './pipeline/handler.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
 import type { Implementation } from './protocol/meta.ts'
-import { type Catalog, createCatalog } from './routing/catalog.ts'
-import { expose } from './routing/expose.ts'
+import { createCatalog } from './routing/catalog.ts'
 import { type Definitions, definitionsIn } from './routing/integrity/definitions.ts'
 import type { Integrity } from './routing/integrity/integrity.ts'
 import { openIntegrity } from './routing/integrity/open.ts'
-import { merge } from './routing/merge.ts'
-import { route } from './routing/route.ts'
-import { createSearch } from './routing/search.ts'
-import { type TaskIds, createTaskIds } from './routing/tasks.ts'
-import { type FanIn, createFanIn } from './routing/subscriptions.ts'
+import { createTaskIds } from './routing/tasks.ts'
+import { createFanIn } from './routing/subscriptions.ts'
 import { sealingKeys } from './seal/key-file.ts'
-import { type Sealer, createSealer } from './seal/seal.ts'
-import { type GatewayStore, type StoreStatus, openStore } from './store/store.ts'
+import { createSealer } from './seal/seal.ts'
+import { type StoreStatus, openStore } from './store/store.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -106,27 +94,10 @@ export interface Gateway {
 const OTHER_KINDS = ['prompts', 'resources', 'resourceTemplates'] as const
 
 /** Everything that is built once per configuration. */
-interface Parts {
-  readonly config: Config
-  readonly clock: Clock
-  readonly log: Log
-  readonly audit: Audit
-  readonly backends: ReadonlyMap<string, Backend>
-  readonly catalog: Catalog
-  readonly entrance: Entrance
-  /** Undefined where there is neither a rule nor a scope. */
-  readonly policy: Policy | undefined
+interface Parts extends CallPathParts {
   readonly integrity: Integrity
-  readonly meter: Meter
-  readonly sealer: Sealer
-  readonly taskIds: TaskIds
-  readonly fanIn: FanIn
+  readonly entrance: Entrance
   readonly overload: Overload | undefined
-  readonly store: GatewayStore
-  readonly limitCounts: LimitCounts
-  /** What is remembered of each backend, by its name: beyond a change of the configuration. */
-  readonly lanes: LaneStates
-  readonly random: () => number
 }
 
 /**
@@ -191,49 +162,6 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   return new RunningGateway(parts, serverInfo)
 }
 
-/** The life of every call, outermost first. */
-function pipeline(parts: Parts): Answerer {
-  const { config, clock, log, random, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } =
-    parts
-  const { pageSize, listDeadline, limits, bulkhead } = config.gateway
-  // One backend, each in a lane of its own (lanes.ts has the order); URIs and task ids come back as clients know them.
-  const exposing = { catalog, taskIds }
-  const lane = lanes({ backends: config.backends, states: parts.lanes, catalog, clock, random })
-  const inTurn = lane(forward(backends, catalog))
-  const one = expose(exposing)(bulkhead === undefined ? inTurn : principalBulkhead(bulkhead, clock)(inTurn))
-  // Several backends: asked together, merged, with their own deadline.
-  const mayAsk = (backend: string): boolean => !parts.lanes.isRefusing(backend)
-  const search = createSearch({ ...exposing, backends, clock, mayAsk, askTimeout: listDeadline })
-  const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
-  const dispatched = dispatch({ one, many, listen: fanIn.listen })
-  const routed = route({ ...exposing, backends, rightsOf: policy?.rightsOf })(
-    // Nothing passes without a permit, and only this mints one.
-    authorize(policy && { policy, catalog, audit })(
-      // What is not as it was approved is refused, but only to those who may know that it is there.
-      quarantine()(
-        // Only what may be carried out counts, and nothing is begun that is over a limit.
-        limited(parts, dispatched),
-      ),
-    ),
-  )
-  // The one place where errors become answers, seen from outside like every other answer.
-  return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
-}
-
-/** The limits on calls; where they are off, nothing stands in between. */
-function limited(parts: Parts, next: Handler<Permitted>): Handler<Permitted> {
-  const { config, clock, backends, store, limitCounts } = parts
-  if (config.limits.length === 0) return next
-  const isResumed = (call: Permitted): boolean => {
-    const { target } = call.permit
-    return target.kind === 'one' && backends.get(target.backend)?.resumes(requestTo(target, call)) === true
-  }
-  const { events } = limitCounts
-  return limits({ limits: config.limits, store, clock, events, pipe: `pipe ${randomUUID()}`, isResumed })(
-    next,
-  )
-}
-
 function timeouts(config: Config): (backend: string) => number {
   const byName = new Map(config.backends.map((backend) => [backend.name, backend.timeout]))
   return (backend) => byName.get(backend) ?? 30_000
@@ -291,7 +219,7 @@ class RunningGateway implements Gateway {
   constructor(parts: Parts, serverInfo: Implementation) {
     this.#parts = parts
     this.serverInfo = serverInfo
-    this.#answer = pipeline(parts)
+    this.#answer = callPath(parts)
   }
 
   get isReady(): boolean {

@@ -4,20 +4,12 @@ import { canCommand } from './can.ts'
 import { checkCommand } from './check.ts'
 import { CLIENTS } from './client-files.ts'
 import { importCommand } from './import.ts'
-import { absolute } from './config-file.ts'
 import { orderCommand } from './isolate.ts'
 import { CliError, type Io } from './io.ts'
-import { createKeyCommand, listKeysCommand, revokeKeyCommand } from './keys.ts'
-import type {
-  CallOptions,
-  CanOptions,
-  ConfigOptions,
-  GatewayOptions,
-  ImportOptions,
-  KeysOptions,
-} from './options.ts'
+import { addKeys } from './keys-program.ts'
+import type { CallOptions, CanOptions, ConfigOptions, GatewayOptions, ImportOptions } from './options.ts'
 import { pinCommand } from './pin.ts'
-import { rotateSealingCommand } from './rotate-sealing.ts'
+import { CONFIG, CONFIG_HELP, type Raw, type Run, collect } from './program-options.ts'
 import { schemaCommand } from './schema.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
@@ -27,12 +19,6 @@ import { toolsCommand } from './tools.ts'
 
 /** Exit code after Ctrl-C, as shells have it: 128 + SIGINT. */
 const INTERRUPTED = 130
-
-/** What the commands of one run share: the result goes into `code`. */
-interface Run {
-  readonly io: Io
-  code: number
-}
 
 /**
  * Runs the command line.
@@ -89,15 +75,6 @@ Examples:
   toolgate check                              see what the configuration would do
   toolgate serve                              run the gateway
   toolgate call github_list_repos --arg org=acme`
-
-const CONFIG = '-c, --config <file>'
-const CONFIG_HELP = 'configuration file (default: toolgate.yaml, .yml or .json, mcp.json or .mcp.json here)'
-
-interface Raw {
-  readonly config?: string
-  readonly json?: boolean
-  readonly url?: string
-}
 
 /** The file that is named, as an argument or with `-c`. */
 function configOf(positional: string | undefined, { config }: Raw): ConfigOptions {
@@ -276,74 +253,6 @@ function addAsking(program: Command, run: Run): void {
   )
 }
 
-interface RawKeys extends Raw {
-  readonly file?: string
-}
-
-interface RawCreateKey extends RawKeys {
-  readonly scope: readonly string[]
-  readonly group: readonly string[]
-  readonly tenant?: string
-  readonly expires: string
-  readonly inline?: boolean
-}
-
-function keysOptions(io: Io, { config, file, json }: RawKeys): KeysOptions {
-  return { config, file: file === undefined ? undefined : absolute(io, file), json: json === true }
-}
-
-function addKeys(program: Command, run: Run): void {
-  const keys = program
-    .command('keys')
-    .summary('make, list and revoke API keys')
-    .description(
-      'Makes, lists and revokes API keys, and rotates sealing keys. A gateway that runs notices API keys by itself; ' +
-        'none has to run.',
-    )
-  const onKeys = (name: string): Command =>
-    keys
-      .command(name)
-      .option(CONFIG, CONFIG_HELP)
-      .option('--file <file>', 'file of keys (default: the one of the configuration)')
-      .option('--json', 'print JSON')
-  onKeys('create')
-    .summary('make a key and print it, once')
-    .description('Makes an API key, prints it on standard output and stores its hash. It is shown only then.')
-    .argument('<name>', 'who will call with it: the subject that policies and logs see')
-    .option('--scope <scope>', 'a scope; repeat for more', collect, [])
-    .option('--group <group>', 'a group; repeat for more', collect, [])
-    .option('--tenant <tenant>', 'the tenant')
-    .option('--expires <when>', 'such as 90d, 12h, 2027-01-31, or never', '90d')
-    .option('--inline', 'print an entry for the configuration instead of storing one')
-    .action(async (name: string, raw: RawCreateKey) => {
-      const { scope: scopes, group: groups, tenant, expires, inline = false } = raw
-      const options = { ...keysOptions(run.io, raw), name, scopes, groups, tenant, expires, inline }
-      run.code = await createKeyCommand(run.io, options)
-    })
-  onKeys('list')
-    .summary('list the keys, without their secrets')
-    .action(async (raw: RawKeys) => {
-      run.code = await listKeysCommand(run.io, keysOptions(run.io, raw))
-    })
-  keys
-    .command('rotate-sealing')
-    .summary('seal with a new key what clients carry for the gateway')
-    .description(
-      'Puts a new sealing key before those of the state folder. What old ones sealed stays good for three rotations.',
-    )
-    .option(CONFIG, CONFIG_HELP)
-    .action(async ({ config }: Raw) => {
-      run.code = await rotateSealingCommand(run.io, { config })
-    })
-  onKeys('revoke')
-    .summary('make a key useless')
-    .description('Revokes an API key. Streams and subscriptions that it opened end.')
-    .argument('<key>', 'its name, its id, or the key itself')
-    .action(async (wanted: string, raw: RawKeys) => {
-      run.code = await revokeKeyCommand(run.io, { ...keysOptions(run.io, raw), wanted })
-    })
-}
-
 interface RawCan extends Raw {
   readonly kind: CanOptions['kind']
   readonly backend?: string
@@ -405,8 +314,4 @@ function canOptions(principal: string, thing: string, raw: RawCan): CanOptions {
     config,
     json,
   }
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value]
 }

@@ -255,12 +255,14 @@ describe('single definitions that cannot be used', () => {
   })
 
   test('names that are hostile', async () => {
-    const names = ['a\r\nx-evil: 1', '__proto__', 'constructor', 'ü\u0000', '"', '=?base64?eA==?=', ' edge ']
+    const names = ['__proto__', 'constructor', 'ü', '"', '=?base64?eA==?=', ' edge ']
+    // Control characters in a name are refused before anybody could put them into a header.
+    const refused = ['a\r\nx-evil: 1', 'ü\u0000', 'a\tb']
     behave(
       except(
         'tools/list',
         page(
-          `"tools":[${names.map((name) => `{"name":${JSON.stringify(name)},"inputSchema":{"type":"object"}}`).join()}]`,
+          `"tools":[${[...refused, ...names].map((name) => `{"name":${JSON.stringify(name)},"inputSchema":{"type":"object"}}`).join()}]`,
         ),
         MODERN,
       ),

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import type { Policy } from './auth/policy/policy.ts'
+import type { Backend } from './backend/backend.ts'
+import type { Config } from './config/types.ts'
+import { authorize } from './filters/authorize.ts'
+import { principalBulkhead } from './filters/bulkhead.ts'
+import { dispatch } from './filters/dispatch.ts'
+import { forward, requestTo } from './filters/forward.ts'
+import { type LaneStates, lanes } from './filters/lanes.ts'
+import { limits } from './filters/limits/limits.ts'
+import type { LimitCounts } from './filters/limits/report.ts'
+import { type Meter, observe } from './filters/observe.ts'
+import { quarantine } from './filters/quarantine.ts'
+import { type Answerer, rescue } from './filters/rescue.ts'
+import type { Audit } from './pipeline/audit.ts'
+import type { Permitted } from './pipeline/call.ts'
+import type { Clock } from './pipeline/clock.ts'
+import type { Handler } from './pipeline/handler.ts'
+import type { Log } from './pipeline/log.ts'
+import type { Catalog } from './routing/catalog.ts'
+import { expose } from './routing/expose.ts'
+import { merge } from './routing/merge.ts'
+import { route } from './routing/route.ts'
+import { createSearch } from './routing/search.ts'
+import type { FanIn } from './routing/subscriptions.ts'
+import type { TaskIds } from './routing/tasks.ts'
+import type { Sealer } from './seal/seal.ts'
+import type { GatewayStore } from './store/store.ts'
+
+/** What the path of a call is made of. */
+export interface CallPathParts {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly audit: Audit
+  readonly backends: ReadonlyMap<string, Backend>
+  readonly catalog: Catalog
+  /** Undefined where there is neither a rule nor a scope. */
+  readonly policy: Policy | undefined
+  readonly meter: Meter
+  readonly sealer: Sealer
+  readonly taskIds: TaskIds
+  readonly fanIn: FanIn
+  readonly store: GatewayStore
+  readonly limitCounts: LimitCounts
+  /** What is remembered of each backend, by its name: beyond a change of the configuration. */
+  readonly lanes: LaneStates
+  readonly random: () => number
+}
+
+/** The life of every call, outermost first. Built once per configuration. */
+export function callPath(parts: CallPathParts): Answerer {
+  const { config, clock, log, random, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } =
+    parts
+  const { pageSize, listDeadline, limits, bulkhead } = config.gateway
+  // One backend, each in a lane of its own (lanes.ts has the order); URIs and task ids come back as clients know them.
+  const exposing = { catalog, taskIds }
+  const lane = lanes({ backends: config.backends, states: parts.lanes, catalog, clock, random })
+  const inTurn = lane(forward(backends, catalog))
+  const one = expose(exposing)(bulkhead === undefined ? inTurn : principalBulkhead(bulkhead, clock)(inTurn))
+  // Several backends: asked together, merged, with their own deadline.
+  const mayAsk = (backend: string): boolean => !parts.lanes.isRefusing(backend)
+  const search = createSearch({ ...exposing, backends, clock, mayAsk, askTimeout: listDeadline })
+  const many = merge({ catalog, backends, sealer, clock, pageSize, listDeadline, search })
+  const dispatched = dispatch({ one, many, listen: fanIn.listen })
+  const routed = route({ ...exposing, backends, rightsOf: policy?.rightsOf })(
+    // Nothing passes without a permit, and only this mints one.
+    authorize(policy && { policy, catalog, audit })(
+      // What is not as it was approved is refused, but only to those who may know that it is there.
+      quarantine()(
+        // Only what may be carried out counts, and nothing is begun that is over a limit.
+        limited(parts, dispatched),
+      ),
+    ),
+  )
+  // The one place where errors become answers, seen from outside like every other answer.
+  return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
+}
+
+/** The limits on calls; where they are off, nothing stands in between. */
+function limited(parts: CallPathParts, next: Handler<Permitted>): Handler<Permitted> {
+  const { config, clock, backends, store, limitCounts } = parts
+  if (config.limits.length === 0) return next
+  const isResumed = (call: Permitted): boolean => {
+    const { target } = call.permit
+    return target.kind === 'one' && backends.get(target.backend)?.resumes(requestTo(target, call)) === true
+  }
+  const { events } = limitCounts
+  return limits({ limits: config.limits, store, clock, events, pipe: `pipe ${randomUUID()}`, isResumed })(
+    next,
+  )
+}
