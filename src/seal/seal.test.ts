@@ -64,7 +64,9 @@ describe('a sealed handle', () => {
     for (let cut = 0; cut < a.length; cut++) {
       assert.equal(sealer.open(a.slice(0, cut), ['x']), undefined)
       assert.equal(sealer.open(a.slice(cut + 1), ['x']), undefined)
-      if (cut > 0) assert.equal(sealer.open(a.slice(0, cut) + b.slice(cut), ['x']), undefined)
+      const mixed = a.slice(0, cut) + b.slice(cut)
+      // Two handles may well end alike.
+      if (mixed !== a && mixed !== b) assert.equal(sealer.open(mixed, ['x']), undefined)
     }
     assert.equal(sealer.open(a + b, ['x']), undefined)
   })
