@@ -1,4 +1,5 @@
 import type { StdioBackendConfig } from '../config/types.ts'
+import { pauseFor } from '../pipeline/abort.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Message } from '../protocol/message.ts'
 import { ChannelError, type ChannelEvents } from './channel.ts'
@@ -173,14 +174,4 @@ async function keepStream(speaker: LegacySpeaker, { clock, opened, signal }: Kep
     pause = clock.now() - begun > LAST_PAUSE ? FIRST_PAUSE : Math.min(pause * 2, LAST_PAUSE)
     await pauseFor(pause, clock, signal)
   }
-}
-
-async function pauseFor(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const cancel = clock.after(ms, resolve)
-  const wake = (): void => resolve()
-  signal.addEventListener('abort', wake)
-  await promise
-  cancel()
-  signal.removeEventListener('abort', wake)
 }

@@ -107,25 +107,28 @@ type RuleInput = ThingsInput &
   Pick<RuleConfig, 'effect'> &
   Partial<Omit<RuleConfig, 'when' | 'things'>> & { readonly when?: Expression | undefined }
 
+/** A rule about everybody and everything. */
+export const UNCONDITIONAL: Omit<RuleConfig, 'effect'> = {
+  name: undefined,
+  anonymous: undefined,
+  subjects: undefined,
+  groups: undefined,
+  tenants: undefined,
+  clients: undefined,
+  issuers: undefined,
+  scopes: undefined,
+  claims: undefined,
+  routes: undefined,
+  backends: undefined,
+  things: undefined,
+  annotations: undefined,
+  when: undefined,
+}
+
 function toRule({ tools, prompts, resources, when, ...rest }: RuleInput): RuleConfig {
   const nothing = tools === undefined && prompts === undefined && resources === undefined
-  return {
-    name: undefined,
-    anonymous: undefined,
-    subjects: undefined,
-    groups: undefined,
-    tenants: undefined,
-    clients: undefined,
-    issuers: undefined,
-    scopes: undefined,
-    claims: undefined,
-    routes: undefined,
-    backends: undefined,
-    annotations: undefined,
-    ...rest,
-    things: nothing ? undefined : thingsOf({ tools, prompts, resources }),
-    when: when?.text,
-  }
+  const things = nothing ? undefined : thingsOf({ tools, prompts, resources })
+  return { ...UNCONDITIONAL, ...rest, things, when: when?.text }
 }
 
 /** The section `authorization`. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { UNCONDITIONAL } from './authorization-schema.ts'
 import type { AuthorizationConfig, RuleConfig, ThingsConfig } from './authorization-types.ts'
 import { type Glob, anyMatches, glob } from './glob.ts'
 import { namedThings } from './named-things.ts'
@@ -36,27 +37,9 @@ function placesOf({ rules, scopes }: AuthorizationConfig): readonly Place[] {
     ...scopes.map(({ scope, ...things }) => ({
       path: ['authorization', 'scopes', scope],
       label: `scopes[${JSON.stringify(scope)}]`,
-      rule: { ...EVERYTHING, scopes: [scope], things },
+      rule: { ...UNCONDITIONAL, effect: 'allow' as const, scopes: [scope], things },
     })),
   ]
-}
-
-const EVERYTHING: RuleConfig = {
-  name: undefined,
-  effect: 'allow',
-  anonymous: undefined,
-  subjects: undefined,
-  groups: undefined,
-  tenants: undefined,
-  clients: undefined,
-  issuers: undefined,
-  scopes: undefined,
-  claims: undefined,
-  routes: undefined,
-  backends: undefined,
-  things: undefined,
-  annotations: undefined,
-  when: undefined,
 }
 
 /** What only somebody known can have. */

@@ -1,6 +1,7 @@
 import type { RetryConfig } from '../config/resilience.ts'
 import { GatewayError } from '../errors.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
+import { pauseFor } from '../pipeline/abort.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Filter, Handler } from '../pipeline/handler.ts'
 import { classifyError } from './classify.ts'
@@ -97,15 +98,4 @@ class WatchedNotifications implements Notifications {
     this.isUsed = true
     return this.#out.send(notification)
   }
-}
-
-/** Waits, but not for longer than the call is wanted. */
-async function pauseFor(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const cancel = clock.after(ms, resolve)
-  const wake = (): void => resolve()
-  signal.addEventListener('abort', wake)
-  await promise
-  cancel()
-  signal.removeEventListener('abort', wake)
 }
