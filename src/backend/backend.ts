@@ -1,6 +1,7 @@
 import type { Downstream, HeaderLookup, Notifications, Principal, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
-import type { Trace } from '../pipeline/trace.ts'
+import type { Attempt } from '../pipeline/attempt.ts'
+import type { AttemptRecord } from '../pipeline/record.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { Era } from '../protocol/versions.ts'
 import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
@@ -24,7 +25,9 @@ export interface BackendRequest {
   /** Aborting ends the exchange and tells the backend in its own way. */
   readonly signal: AbortSignal
   /** Told whether and when the request is sent. */
-  readonly trace?: Trace | undefined
+  readonly attempt?: Attempt | undefined
+  /** Takes what only the backend knows of the try; undefined where nobody follows calls. */
+  readonly record?: AttemptRecord | undefined
 }
 
 /** What a backend says about itself, in the modern form whatever it speaks. */

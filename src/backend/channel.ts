@@ -1,4 +1,4 @@
-import type { Trace } from '../pipeline/trace.ts'
+import type { Attempt } from '../pipeline/attempt.ts'
 import type {
   Message,
   NotificationMessage,
@@ -23,7 +23,7 @@ export interface Exchange {
   /** True for an exchange that is not expected to end, such as a subscription: long silence means that it was lost. */
   readonly isEndless?: boolean
   /** Told when the request is sent, and of signs of life. */
-  readonly trace?: Trace | undefined
+  readonly attempt?: Attempt | undefined
   /** Takes notifications that belong to this exchange. A promise asks the channel to wait before it reads on. */
   onNotification(notification: NotificationMessage): Promise<void> | undefined
   /** Takes requests of a legacy server that belong to this exchange; the answer goes back by `notify`. */

@@ -53,12 +53,17 @@ function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
   })
   return {
     name: config.name,
-    send: (request, out) =>
-      calls.resume(request, out) ??
-      link.use(
-        (speaker) => (isLegacy(speaker) ? calls.send(request, speaker, out) : speaker.send(request, out)),
-        request.signal,
-      ),
+    send: (request, out) => {
+      const resumed = calls.resume(request, out)
+      if (resumed !== undefined) {
+        if (request.record !== undefined) request.record.spoken = link.state.identity
+        return resumed
+      }
+      return link.use((speaker) => {
+        if (request.record !== undefined) request.record.spoken = speaker.identity
+        return isLegacy(speaker) ? calls.send(request, speaker, out) : speaker.send(request, out)
+      }, request.signal)
+    },
     resumes: (request) => calls.resumes(request),
     identify: async (signal) => (await link.speaker(signal)).identity,
     list: (kind, signal) =>

@@ -151,10 +151,10 @@ class SessionSpeaker implements LegacySpeaker {
     }
     const text = splice(message.text, legacyEdits(request, id, clientToken))
     const patient = events.isPatient === true
-    const { trace } = request
+    const { attempt } = request
     if (level !== undefined) this.#listening.push(takeLog)
     try {
-      return (await this.#exchange({ text, id, signal, patient, trace, onNotification, onRequest })).message
+      return (await this.#exchange({ text, id, signal, patient, attempt, onNotification, onRequest })).message
     } finally {
       if (level !== undefined) this.#listening.splice(this.#listening.indexOf(takeLog), 1)
     }

@@ -69,9 +69,9 @@ class ModernSpeaker implements Speaker {
     }
     const text = splice(message.text, modernEdits(request, id, clientToken))
     const headers = this.#overHttp ? mirrorHeaders(request) : NO_HEADERS
-    const { trace } = request
+    const { attempt } = request
     return this.#channel
-      .exchange({ ...MODERN, text, id, headers, signal, onNotification, trace })
+      .exchange({ ...MODERN, text, id, headers, signal, onNotification, attempt })
       .then((answer) => replyOf(answer, message), rethrown)
   }
 

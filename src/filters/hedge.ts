@@ -78,7 +78,10 @@ async function race<C extends Permitted>(
   begin()
   if (call.signal.aborted) onAbort()
   const cancelTimer = clock.after(after, () => {
-    if (heard === undefined && tries[0]?.failed === false && budget.withdraw()) begin()
+    if (heard === undefined && tries[0]?.failed === false && budget.withdraw()) {
+      call.record?.note('hedge')
+      begin()
+    }
   })
   try {
     return await promise

@@ -2,8 +2,9 @@ import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage }
 import type { Era } from '../protocol/versions.ts'
 import { isLoopback, networkOf } from './network.ts'
 import type { Permit } from './permit.ts'
+import type { CallRecord } from './record.ts'
 import type { Target } from './target.ts'
-import type { Trace } from './trace.ts'
+import type { Attempt } from './attempt.ts'
 
 /** Who calls where the operator lets nobody say it. */
 export interface AnonymousPrincipal {
@@ -83,7 +84,9 @@ export interface Call {
   /** When its time is over, on the clock of the gateway; undefined where nothing bounds it yet. */
   readonly deadline?: number
   /** Watches the try that is being made; undefined where nobody does. */
-  readonly trace?: Trace
+  readonly attempt?: Attempt
+  /** Keeps what becomes known of the call; undefined where nobody follows calls. */
+  readonly record?: CallRecord | undefined
 }
 
 /** A call whose target is known. */

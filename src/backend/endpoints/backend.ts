@@ -63,6 +63,8 @@ class BalancedBackend implements Backend {
   readonly #ports: BalancedPorts
   readonly #balancer: Balancer
   readonly #affinity: Affinity = createAffinity()
+  /** Of each endpoint: neither path nor query, which may hold keys. */
+  readonly #origins: readonly string[]
   /** Endpoints at which a request has failed: whoever sends it again does better elsewhere. */
   readonly #failedAt = new WeakMap<RequestMessage, Set<number>>()
 
@@ -70,6 +72,7 @@ class BalancedBackend implements Backend {
     this.name = config.name
     this.#config = config
     this.#endpoints = endpoints
+    this.#origins = config.endpoints.list.map(({ url }) => new URL(url).origin)
     this.#ports = ports
     this.#balancer = createBalancer(config.endpoints, {
       clock: ports.clock,
@@ -78,8 +81,7 @@ class BalancedBackend implements Backend {
       onEject: (index, reason, ms) =>
         ports.log('warn', 'endpoint is ejected', {
           backend: config.name,
-          // Neither path nor query, which may hold keys.
-          endpoint: new URL(this.#url(index)).origin,
+          endpoint: this.#origins[index],
           reason,
           ms,
         }),
@@ -195,6 +197,7 @@ class BalancedBackend implements Backend {
     if (owner !== undefined) this.#affinity.learnOwner(owner, index)
     const begun = clock.now()
     let verdict: Verdict = 'nothing'
+    if (request.record !== undefined) request.record.endpoint = this.#origins[index]
     this.#balancer.begin(index)
     try {
       const reply = await this.#at(index).send(request, out)

@@ -76,7 +76,7 @@ class HttpExchange implements Outcome {
     this.#controller = controller
     this.isStarted = true
     if (this.exchange.signal.aborted) controller.abort(new Error('cancelled'))
-    else this.exchange.trace?.sent()
+    else this.exchange.attempt?.sent()
   }
 
   answer(answer: Answer): void {
