@@ -116,6 +116,11 @@ const httpCommon = {
     anyOf: [{ type: 'integer', minimum: 1, maximum: 10_000 }, textSchema('^\\d+$')],
     description: 'Connections at once, to each endpoint.',
   }).prefault(128),
+  warm: leaf((found) => parseCount(found, 0, 100), {
+    anyOf: [{ type: 'integer', minimum: 0, maximum: 100 }, textSchema('^\\d+$')],
+    description:
+      'Connections kept open ahead of need, to each endpoint. Default 1 for https, where opening one takes long, and 0 for http.',
+  }).optional(),
   balance,
   ejection,
   slowStart,

@@ -257,7 +257,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a backend',
     'backends:\n  a:\n    url: http://a\n    timeot: 30s',
     [
-      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, isolation, interactive, maxSessions, integrity, timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, headers, connections, balance, ejection, slowStart, keepAlive, health, signing; did you mean timeout?',
+      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, isolation, interactive, maxSessions, integrity, timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, headers, connections, warm, balance, ejection, slowStart, keepAlive, health, signing; did you mean timeout?',
     ],
   ],
   [

@@ -237,6 +237,8 @@ export interface HttpBackendConfig extends BackendCommon {
   readonly headers: Readonly<Record<string, string>>
   /** Connections at once, to each endpoint. Default 128. */
   readonly connections: number
+  /** Connections kept open ahead of need, to each endpoint. Default 1 for https, and 0 for http. */
+  readonly warm?: number | undefined
   /** Undefined signs nothing. */
   readonly signing?: SigningConfig | undefined
 }

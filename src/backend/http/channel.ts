@@ -1,4 +1,4 @@
-import { Pool } from 'undici'
+import { Pool, buildConnector } from 'undici'
 import type { Signal } from '../../pipeline/signal.ts'
 import type { SigningConfig } from '../../config/signing-schema.ts'
 import type { HttpBackendConfig } from '../../config/types.ts'
@@ -16,6 +16,7 @@ import {
   exchangeOverHttp,
 } from './exchange.ts'
 import { probePath } from './probe.ts'
+import { createSpares } from './spares.ts'
 import { openSseChannel } from './sse-channel.ts'
 import { type StreamPosition, readEventStream } from './stream.ts'
 
@@ -146,7 +147,13 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
     pipelining: 1,
     connect: { timeout: config.resilience.connect },
   }
-  const pool = new Pool(url.origin, { connections: config.connections, ...tuning })
+  let sent = 0
+  const spares = createSpares(config.warm ?? (url.protocol === 'https:' ? 1 : 0), {
+    clock: ports.clock,
+    connect: buildConnector({ ...tuning.connect, allowH2: false }),
+    sent: () => sent,
+  })
+  const pool = new Pool(url.origin, { connections: config.connections, ...tuning, connect: spares.connect })
   // What stays open for long, and what such exchanges need to go on, must never wait behind each other. Their number
   // is bounded where they come from: by sessions and by calls.
   const side = new Pool(url.origin, { connections: null, ...tuning })
@@ -156,6 +163,7 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
   const through =
     (connections: Pool): HttpDispatch =>
     ({ method, headers, body = null, path: at = path, headersTimeout = 0, bodyTimeout = 0 }, handler) => {
+      sent++
       connections.dispatch({ path: at, method, headers, body, headersTimeout, bodyTimeout }, handler)
     }
   const signed = config.signing === undefined ? through : signing(config.signing, url, ports.clock)(through)
@@ -176,6 +184,7 @@ function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
     return headers
   }
   const close = async (): Promise<void> => {
+    spares.close()
     await Promise.all([pool.destroy(), side.destroy()])
   }
   return { url, dispatch, dispatchAside, dispatchFor, headersOf, close }
