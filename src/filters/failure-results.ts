@@ -37,7 +37,7 @@ function failed(error: GatewayError): Reply {
   return toolResult({
     content: textBlock(`${error.message}. ${adviceFor(error)}`),
     isError: true,
-    meta: JSON.stringify({ [META.error]: data }),
+    meta: { [META.error]: JSON.stringify(data) },
   })
 }
 

@@ -9,8 +9,8 @@ export interface ToolResult {
   readonly structured?: string | undefined
   /** True for a failure that the model is to see. */
   readonly isError?: boolean
-  /** Raw JSON of an object. */
-  readonly meta?: string | undefined
+  /** Members of `_meta`, as raw JSON. */
+  readonly meta?: Readonly<Record<string, string>>
 }
 
 /** The result as a message, to the byte what was given. Its id is a placeholder that the listener replaces. */
