@@ -15,7 +15,7 @@ const accepts = (value: unknown): boolean => checker.safeParse(value).success
 test('the quickstart and the examples of the documentation are valid', async () => {
   const quickstart = new URL('../../examples/quickstart/toolgate.yaml', import.meta.url)
   assert.ok(accepts(parse(await readFile(quickstart, 'utf8'))))
-  const pages = ['configuration', 'auth'].map(async (name) =>
+  const pages = ['configuration', 'auth', 'rest'].map(async (name) =>
     readFile(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8'),
   )
   const examples = (await Promise.all(pages)).flatMap((page) =>
@@ -25,6 +25,7 @@ test('the quickstart and the examples of the documentation are valid', async () 
   const [key, old] = [1, 2].map(() => randomBytes(32).toString('base64url'))
   const env = {
     GITHUB_TOKEN: 't',
+    CRM_TOKEN: 't',
     KEY: 'k',
     PORT: '8080',
     INTROSPECTION_SECRET: 's',

@@ -1,6 +1,6 @@
 /** A service over plain HTTP, as the gateway pattern has them: tools are POSTs. */
 import { once } from 'node:events'
-import { type Server, createServer } from 'node:http'
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text as readText } from 'node:stream/consumers'
 import { type Journal, createJournal } from './journal.ts'
@@ -48,29 +48,22 @@ export async function restServer(scope: Scope, first: RestBehaviour, wanted = 0)
   let behaviour = first
   const journal = createJournal<RestSighting>('the service')
   const cancelled = createJournal<string>('the service, cancelled')
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await readText(request)
+    const seen = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body }
+    journal.record(seen)
+    const otherwise: RestReply = seen.path.startsWith('/health') ? { body: '{}' } : { status: 404 }
+    const { status = 200, type = 'application/json', hangs, ...said } = behaviour(seen) ?? otherwise
+    const { body: content = '' } = said
+    if (hangs !== true)
+      response.writeHead(status, content === '' ? {} : { 'content-type': type }).end(content)
+  }
   const open = async (port: number): Promise<Server> => {
     const server = createServer((request, response) => {
       response.on('close', () => {
         if (!response.writableFinished) cancelled.record(request.url ?? '')
       })
-      void readText(request)
-        .then((body) => {
-          const seen = {
-            method: request.method ?? '',
-            path: request.url ?? '',
-            headers: request.headers,
-            body,
-          }
-          journal.record(seen)
-          const {
-            status = 200,
-            type = 'application/json',
-            body: answer = '',
-            hangs = false,
-          } = behaviour(seen) ?? (seen.path.startsWith('/health') ? { body: '{}' } : { status: 404 })
-          if (!hangs) response.writeHead(status, answer === '' ? {} : { 'content-type': type }).end(answer)
-        })
-        .catch(() => response.destroy())
+      void answer(request, response).catch(() => response.destroy())
     })
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')

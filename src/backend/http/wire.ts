@@ -29,11 +29,11 @@ export interface Wire {
   /** Sends what may stay open for long. */
   readonly dispatchAside: HttpDispatch
   /** Sends an exchange in the way that fits it. */
-  dispatchFor(exchange: Pick<Exchange, 'isEndless' | 'patient'>): HttpDispatch
+  readonly dispatchFor: (exchange: Pick<Exchange, 'isEndless' | 'patient'>) => HttpDispatch
   /** Headers of a request, names and values in turn: those given, those of every request, and further ones. */
-  headersOf(base: readonly string[], extra: Readonly<Record<string, string>>): string[]
+  readonly headersOf: (base: readonly string[], extra: Readonly<Record<string, string>>) => string[]
   /** Ends every connection; what is under way fails. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 /** Opens the connection pools of one endpoint. Nothing is sent yet, and redirects are never followed. */

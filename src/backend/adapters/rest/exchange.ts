@@ -69,7 +69,7 @@ class RestExchange implements Dispatcher.DispatchHandler {
   #status = 0
   #type = ''
   #charset: string | undefined
-  #chunks: Buffer[] = []
+  readonly #chunks: Buffer[] = []
   #received = 0
 
   constructor(request: RestRequest, settle: Settle) {
