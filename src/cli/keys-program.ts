@@ -15,6 +15,7 @@ interface RawCreateKey extends RawKeys {
   readonly group: readonly string[]
   readonly tenant?: string
   readonly expires: string
+  readonly signatureKey?: string
   readonly inline?: boolean
 }
 
@@ -45,10 +46,21 @@ export function addKeys(program: Command, run: Run): void {
     .option('--group <group>', 'a group; repeat for more', collect, [])
     .option('--tenant <tenant>', 'the tenant')
     .option('--expires <when>', 'such as 90d, 12h, 2027-01-31, or never', '90d')
+    .option('--signature-key <file>', 'a public key (PEM) or secret that every request must be signed with')
     .option('--inline', 'print an entry for the configuration instead of storing one')
     .action(async (name: string, raw: RawCreateKey) => {
       const { scope: scopes, group: groups, tenant, expires, inline = false } = raw
-      const options = { ...keysOptions(run.io, raw), name, scopes, groups, tenant, expires, inline }
+      const signatureKey = raw.signatureKey === undefined ? undefined : absolute(run.io, raw.signatureKey)
+      const options = {
+        ...keysOptions(run.io, raw),
+        signatureKey,
+        name,
+        scopes,
+        groups,
+        tenant,
+        expires,
+        inline,
+      }
       run.code = await createKeyCommand(run.io, options)
     })
   onKeys('list')

@@ -134,6 +134,12 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
     const message = 'nobody can come in: name an issuer, or accept API keys (apiKeys: {})'
     findings.push({ path: ['auth'], at: 'key', message })
   }
+  for (const [index, { signature }] of (auth?.apiKeys?.keys ?? []).entries()) {
+    if (signature?.form !== 'sorted-json') continue
+    const message =
+      'covers neither URL nor time: whoever has seen a request can send it again; prefer rfc9421'
+    findings.push({ path: ['auth', 'apiKeys', 'keys', index, 'signature', 'form'], message })
+  }
   const open = settings.auth === undefined || settings.auth.anonymous
   if (open && !isLoopback(settings.gateway.listen.host)) {
     const message = 'reachable from the network without authentication: whoever can connect can call'

@@ -42,6 +42,9 @@ export interface RequiredSortedJson {
   readonly header: string
 }
 
+const COMPONENTS: readonly string[] = ['@method', '@target-uri']
+const MAX_AGE = 300_000
+
 /** Keys of one caller at most. */
 const MOST_KEYS = 8
 
@@ -93,7 +96,7 @@ function someOf<T>(each: z.ZodType<T>): z.ZodType<readonly T[]> {
     .check((context) => {
       const { length } = context.value
       if (length > 0 && length <= MOST_KEYS) return
-      const message = `expected 1 to ${MOST_KEYS} keys; found ${length}`
+      const message = `expected 1 to ${MOST_KEYS} keys`
       context.issues.push({ code: 'custom', message, input: context.value })
     })
     .meta({ description: 'Keys that requests may be signed with: more than one while they are changed.' })
@@ -107,7 +110,7 @@ export const requiredSignature: z.ZodType<RequiredSignature> = z
       keys: someOf(requestKey),
       components: z
         .array(component)
-        .prefault(['@method', '@target-uri'])
+        .prefault([...COMPONENTS])
         .meta({ description: 'What a signature has to cover beside the content.' }),
       maxAge: duration('How old a signature may be.', 1000).prefault('5m'),
     }),
@@ -118,6 +121,34 @@ export const requiredSignature: z.ZodType<RequiredSignature> = z
     }),
   ])
   .meta({ description: 'Refuses requests with this API key that are not signed.' })
+
+/**
+ * The requirement that a file with a key means: a public key in PEM, or else the secret of an HMAC.
+ *
+ * @param keyId what the key is called
+ */
+export function signatureWith(text: string, keyId: string): Parsed<RequiredSignature> {
+  const isPem = text.includes('-----BEGIN')
+  const algorithms: readonly SigningAlgorithm[] = isPem ? ['ed25519', 'ecdsa-p256-sha256'] : ['hmac-sha256']
+  for (const algorithm of algorithms) {
+    const parsed = parseKey(algorithm, isPem ? text : text.trim())
+    if (!('value' in parsed)) continue
+    const keys = [{ keyId, algorithm, key: parsed.value }]
+    return { value: { form: 'rfc9421', keys, components: COMPONENTS, maxAge: MAX_AGE } }
+  }
+  return { expected: 'expected a public key (Ed25519 or P-256) in PEM, or a secret of at least 32 bytes' }
+}
+
+/** Whether it holds secrets, and not only public keys. */
+export function holdsSecret({ keys }: RequiredSignature): boolean {
+  return keys.some(({ key }) => key.type === 'secret')
+}
+
+/** What can be shown of the requirement: everything but the keys. */
+export function shownSignature({ form, keys }: RequiredSignature): object {
+  const keyIds = keys.flatMap((one) => ('keyId' in one ? [one.keyId] : []))
+  return { form, ...(keyIds.length === 0 ? {} : { keyIds }) }
+}
 
 /** The requirement as it can be written again, keys included. */
 export function writtenSignature(required: RequiredSignature): object {
