@@ -213,7 +213,7 @@ describe('an API key that requires signatures', () => {
     ['ecdsa-p256-sha256', generateKeyPairSync('ec', { namedCurve: 'P-256' })],
   ] as const) {
     test(`can be held to a public key, and to several while they are changed: ${algorithm}`, async (t) => {
-      const publicKey = String(pair.publicKey.export({ format: 'pem', type: 'spki' }))
+      const publicKey = pair.publicKey.export({ format: 'pem', type: 'spki' })
       const keys = [
         { keyId: 'old', key: SECRET },
         { keyId: 'new', algorithm, key: publicKey },

@@ -6,7 +6,7 @@ import { type IncomingRequest, createVerifier, verifySortedJson } from '../signi
 export type SignatureCheck = (request: IncomingRequest) => string | undefined
 
 /** Builds the check of one API key. It remembers what it has seen, so that nothing passes twice. */
-export function createSignatureCheck(required: RequiredSignature, { wallTime }: Clock): SignatureCheck {
+export function createSignatureCheck(required: RequiredSignature, clock: Clock): SignatureCheck {
   if (required.form === 'sorted-json') {
     const keys = required.keys.map(({ key }) => key)
     return (request) => checkSortedJson(request, required.header, keys)
@@ -16,7 +16,7 @@ export function createSignatureCheck(required: RequiredSignature, { wallTime }: 
     keyOf: (keyId) => keys.find((one) => one.keyId === keyId),
     required: components,
     maxAge,
-    wallTime: () => wallTime(),
+    wallTime: () => clock.wallTime(),
   })
   return (request) => {
     const verdict = verify(request)

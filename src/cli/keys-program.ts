@@ -38,7 +38,33 @@ export function addKeys(program: Command, run: Run): void {
       .option(CONFIG, CONFIG_HELP)
       .option('--file <file>', 'file of keys (default: the one of the configuration)')
       .option('--json', 'print JSON')
-  onKeys('create')
+  addCreate(onKeys('create'), run)
+  onKeys('list')
+    .summary('list the keys, without their secrets')
+    .action(async (raw: RawKeys) => {
+      run.code = await listKeysCommand(run.io, keysOptions(run.io, raw))
+    })
+  keys
+    .command('rotate-sealing')
+    .summary('seal with a new key what clients carry for the gateway')
+    .description(
+      'Puts a new sealing key before those of the state folder. What old ones sealed stays good for three rotations.',
+    )
+    .option(CONFIG, CONFIG_HELP)
+    .action(async ({ config }: Raw) => {
+      run.code = await rotateSealingCommand(run.io, { config })
+    })
+  onKeys('revoke')
+    .summary('make a key useless')
+    .description('Revokes an API key. Streams and subscriptions that it opened end.')
+    .argument('<key>', 'its name, its id, or the key itself')
+    .action(async (wanted: string, raw: RawKeys) => {
+      run.code = await revokeKeyCommand(run.io, { ...keysOptions(run.io, raw), wanted })
+    })
+}
+
+function addCreate(command: Command, run: Run): void {
+  command
     .summary('make a key and print it, once')
     .description('Makes an API key, prints it on standard output and stores its hash. It is shown only then.')
     .argument('<name>', 'who will call with it: the subject that policies and logs see')
@@ -62,27 +88,5 @@ export function addKeys(program: Command, run: Run): void {
         inline,
       }
       run.code = await createKeyCommand(run.io, options)
-    })
-  onKeys('list')
-    .summary('list the keys, without their secrets')
-    .action(async (raw: RawKeys) => {
-      run.code = await listKeysCommand(run.io, keysOptions(run.io, raw))
-    })
-  keys
-    .command('rotate-sealing')
-    .summary('seal with a new key what clients carry for the gateway')
-    .description(
-      'Puts a new sealing key before those of the state folder. What old ones sealed stays good for three rotations.',
-    )
-    .option(CONFIG, CONFIG_HELP)
-    .action(async ({ config }: Raw) => {
-      run.code = await rotateSealingCommand(run.io, { config })
-    })
-  onKeys('revoke')
-    .summary('make a key useless')
-    .description('Revokes an API key. Streams and subscriptions that it opened end.')
-    .argument('<key>', 'its name, its id, or the key itself')
-    .action(async (wanted: string, raw: RawKeys) => {
-      run.code = await revokeKeyCommand(run.io, { ...keysOptions(run.io, raw), wanted })
     })
 }

@@ -157,7 +157,5 @@ export function writtenSignature(required: RequiredSignature): object {
 }
 
 function textOf(key: KeyObject): string {
-  return key.type === 'secret'
-    ? key.export().toString('utf8')
-    : String(key.export({ format: 'pem', type: 'spki' }))
+  return key.type === 'secret' ? key.export().toString('utf8') : key.export({ format: 'pem', type: 'spki' })
 }
