@@ -4,6 +4,7 @@ import type {
   McpBackendConfig,
   StdioBackendConfig,
 } from '../config/types.ts'
+import type { Signal } from '../pipeline/signal.ts'
 import type { NotificationMessage } from '../protocol/message.ts'
 import { connectRest } from './adapters/rest/connect.ts'
 import { fetchList } from './list.ts'
@@ -28,7 +29,7 @@ interface Transport {
   /** The calls of a legacy server, which has sessions; undefined where there are none. */
   readonly calls?: LegacyCalls
   /** Asks for a sign of life, and rejects where there is none. */
-  check(signal: AbortSignal): Promise<void>
+  check(signal: Signal): Promise<void>
   close(): Promise<void>
 }
 
@@ -62,15 +63,19 @@ function endpointOver(transport: Transport, config: BackendConfig, ports: Backen
   })
   return {
     name: config.name,
-    send: (request, out) =>
-      calls?.resume(request, out) ??
-      link.use(
-        (speaker) =>
-          calls !== undefined && isLegacy(speaker)
-            ? calls.send(request, speaker, out)
-            : speaker.send(request, out),
-        request.signal,
-      ),
+    send: (request, out) => {
+      const resumed = calls?.resume(request, out)
+      if (resumed !== undefined) {
+        if (request.record !== undefined) request.record.spoken = link.state.identity
+        return resumed
+      }
+      return link.use((speaker) => {
+        if (request.record !== undefined) request.record.spoken = speaker.identity
+        return calls !== undefined && isLegacy(speaker)
+          ? calls.send(request, speaker, out)
+          : speaker.send(request, out)
+      }, request.signal)
+    },
     resumes: (request) => calls?.resumes(request) === true,
     identify: async (signal) => (await link.speaker(signal)).identity,
     list: (kind, signal) =>

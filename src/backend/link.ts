@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { EraSetting } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
@@ -34,7 +35,7 @@ export type OpenChannel = () => Promise<Channel>
  *
  * @throws ChannelError, or the reason of the signal
  */
-export type OpenSpeaker = (signal: AbortSignal) => Promise<Speaker>
+export type OpenSpeaker = (signal: Signal) => Promise<Speaker>
 
 /** The living connection to one backend: connected on demand, watched, and mended by itself. */
 export interface Link {
@@ -43,13 +44,13 @@ export interface Link {
    *
    * @throws GatewayError, or the reason of the signal
    */
-  use<T>(action: (speaker: Speaker) => Promise<T>, signal: AbortSignal): Promise<T>
+  use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T>
   /**
    * The speaker of the moment; connects if there is none. Callers at the same time share one attempt.
    *
    * @throws GatewayError, or the reason of the signal
    */
-  speaker(signal: AbortSignal): Promise<Speaker>
+  speaker(signal: Signal): Promise<Speaker>
   readonly state: LinkState
   /** As {@link Backend.subscribe}. */
   subscribe(filter: SubscriptionFilter, subscriber: Subscriber): BackendSubscription
@@ -140,7 +141,7 @@ class BackendLink implements Link {
     return this.#state
   }
 
-  async use<T>(action: (speaker: Speaker) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T> {
     const speaker = this.#speaker ?? (await this.speaker(signal))
     try {
       return this.#answered(await action(speaker))
@@ -156,7 +157,7 @@ class BackendLink implements Link {
     }
   }
 
-  async speaker(signal: AbortSignal): Promise<Speaker> {
+  async speaker(signal: Signal): Promise<Speaker> {
     if (this.#speaker !== undefined) return this.#speaker
     signal.throwIfAborted()
     this.#closing.signal.throwIfAborted()
@@ -215,11 +216,11 @@ class BackendLink implements Link {
   }
 
   /** Work of the link's own: ends when the backend takes longer than its timeout, or when the link closes. */
-  #inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #inTime<T>(work: (signal: Signal) => Promise<T>): Promise<T> {
     return inTime(work, { ...this.#config, clock: this.#ports.clock, closing: this.#closing.signal })
   }
 
-  async #open(signal: AbortSignal): Promise<{ readonly speaker: Speaker; readonly channel?: Channel }> {
+  async #open(signal: Signal): Promise<{ readonly speaker: Speaker; readonly channel?: Channel }> {
     const opening = this.#opening
     if ('speaker' in opening) return { speaker: await opening.speaker(signal) }
     const channel = await opening.channel()
@@ -227,7 +228,7 @@ class BackendLink implements Link {
   }
 
   /** Follows the configured era, else the last verdict, else finds out. */
-  async #establish(channel: Channel, openChannel: OpenChannel, signal: AbortSignal): Promise<Speaker> {
+  async #establish(channel: Channel, openChannel: OpenChannel, signal: Signal): Promise<Speaker> {
     const setting =
       this.#config.era === 'auto' ? believedEra(this.#state.verdict, this.#ports.clock) : this.#config.era
     const initialize = this.#config.initialize ?? initializeLegacy

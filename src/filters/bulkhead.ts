@@ -9,13 +9,19 @@ import { NoSlotError, type Slots, createSlots } from './slots.ts'
 const RETRY_AFTER = 1000
 
 /** Bounds the calls that a backend gets at once. A slot is held until the call has truly ended. */
-export function bulkhead(backend: string, slots: Slots): Filter<Permitted> {
-  return (next) => async (call, out) => {
-    if (!slots.take()) {
-      await slots.wait(ownerOf(call) ?? '', call.signal).catch((error: unknown) => {
-        throw refusal(error, `Backend ${backend}`, { backend })
-      })
+export function bulkhead(backend: string, slots: Slots, clock: Clock): Filter<Permitted> {
+  const turn = async (call: Permitted): Promise<void> => {
+    const begun = clock.now()
+    try {
+      await slots.wait(ownerOf(call) ?? '', call.signal)
+    } catch (error) {
+      throw refusal(error, `Backend ${backend}`, { backend })
+    } finally {
+      call.record?.queuedSince(begun)
     }
+  }
+  return (next) => async (call, out) => {
+    if (!slots.take()) await turn(call)
     try {
       return await next(call, out)
     } finally {
@@ -43,9 +49,13 @@ export function principalBulkhead(config: BulkheadConfig, clock: Clock): Filter<
     }
     const turn = async ({ key, slots }: Owner, call: C): Promise<number> => {
       const begun = clock.now()
-      await slots.wait(key, call.signal).catch((error: unknown) => {
+      try {
+        await slots.wait(key, call.signal)
+      } catch (error) {
         throw refusal(error, 'This client', {})
-      })
+      } finally {
+        call.record?.queuedSince(begun)
+      }
       return (call.waited ?? 0) + clock.now() - begun
     }
     return (call, out) => {

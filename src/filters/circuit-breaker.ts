@@ -126,7 +126,10 @@ export function circuitBreaker(backend: string, circuits: Circuits): Filter<Perm
     const circuit = circuits.of(tool)
     if (circuit === undefined) return next(call, out)
     const ticket = circuit.admit()
-    if (ticket === undefined) throw circuitOpen(backend, circuit)
+    if (ticket === undefined) {
+      call.record?.note('circuit-open')
+      throw circuitOpen(backend, circuit)
+    }
     let verdict: ReturnType<typeof classify> = 'ignored'
     try {
       const reply = await next(call, out)

@@ -1,6 +1,8 @@
 import { GatewayError } from '../errors.ts'
+import type { Call, Notifications } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import { CallRecord } from '../pipeline/record.ts'
 import type { Answerer, Outcome } from './rescue.ts'
 import { toRefusal } from './rescue.ts'
 
@@ -13,6 +15,14 @@ export interface Meter {
   refused: number
 }
 
+/** Follows calls: metrics, traces, logs. Never throws, never waits. */
+export interface CallObserver {
+  /** A call begins; nothing has been done for it yet. */
+  begun?(record: CallRecord): void
+  /** The call has truly ended, a stream included, and the record says how it went. */
+  ended(record: CallRecord, outcome: Outcome): void
+}
+
 /** What observing needs. */
 export interface ObservePorts {
   readonly meter: Meter
@@ -20,6 +30,8 @@ export interface ObservePorts {
   readonly log: Log
   /** Calls in flight above which new ones are refused. */
   readonly maxCalls: number
+  /** Whoever follows calls; where nobody does, nothing is kept of them. */
+  readonly observers: readonly CallObserver[]
 }
 
 /**
@@ -27,30 +39,54 @@ export interface ObservePorts {
  * outside of everything else, so that refusals are seen too.
  */
 export function observe(next: Answerer, ports: ObservePorts): Answerer {
-  const { meter, clock, log } = ports
-  const end = (outcome: Outcome): Outcome => {
-    meter.inFlight--
-    if (outcome.kind === 'refusal') meter.refused++
-    return outcome
-  }
-  return async (call, out) => {
+  const { meter, log } = ports
+  const counted: Answerer = async (call, out) => {
     meter.total++
     meter.inFlight++
-    if (meter.inFlight > ports.maxCalls) {
-      const error = new GatewayError('TOO_MANY', 'Too many calls are in flight', { retryAfterMs: 1000 })
-      return end(toRefusal(error, log))
-    }
-    const begun = clock.now()
-    const outcome = end(await next(call, out))
+    const outcome = meter.inFlight > ports.maxCalls ? toRefusal(tooMany(), log) : await next(call, out)
+    meter.inFlight--
     if (outcome.kind === 'refusal') {
-      const ms = Math.round(clock.now() - begun)
-      log('debug', 'call refused', {
-        method: call.method.slice(0, 64),
-        status: outcome.status,
-        reason: outcome.error.message,
-        ms,
-      })
+      meter.refused++
+      const { status, error } = outcome
+      log('debug', 'call refused', { method: call.method.slice(0, 64), status, reason: error.message })
     }
     return outcome
+  }
+  return ports.observers.length === 0 ? counted : followed(counted, ports)
+}
+
+function tooMany(): GatewayError {
+  return new GatewayError('TOO_MANY', 'Too many calls are in flight', { retryAfterMs: 1000 })
+}
+
+function followed(next: Answerer, { observers, clock }: ObservePorts): Answerer {
+  return async (call, out) => {
+    const record = new CallRecord(call, clock)
+    for (const observer of observers) observer.begun?.(record)
+    const outcome = await next(withRecord(call, record), new CountedNotifications(out, record))
+    record.end()
+    for (const observer of observers) observer.ended(record, outcome)
+    return outcome
+  }
+}
+
+function withRecord(call: Call, record: CallRecord): Call {
+  return { ...call, record }
+}
+
+/** Counts what is passed on. */
+class CountedNotifications implements Notifications {
+  readonly #out: Notifications
+  readonly #record: CallRecord
+
+  constructor(out: Notifications, record: CallRecord) {
+    this.#out = out
+    this.#record = record
+  }
+
+  send(notification: Parameters<Notifications['send']>[0]): Promise<void> | undefined {
+    this.#record.notifications++
+    this.#record.notificationBytes += Buffer.byteLength(notification.text)
+    return this.#out.send(notification)
   }
 }

@@ -58,6 +58,7 @@ async function again<C extends Permitted>(
     if (pause >= left || !ports.budget.withdraw()) break
     await pauseFor(pause, ports.clock, call.signal)
     if (call.signal.aborted) break
+    call.record?.noteRetry(error instanceof GatewayError ? error.code : 'INTERNAL')
     try {
       return await next(call, first.out)
     } catch (second) {

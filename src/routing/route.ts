@@ -36,9 +36,11 @@ export interface RoutePorts {
 export function route(ports: RoutePorts): Stage<Call, Routed> {
   const router = new Router(ports)
   return (next) => async (call, out) => {
-    const target = router.targetOf(call)
+    const found = router.targetOf(call)
     // Names that are known, which is nearly all, cost no turn of the event loop.
-    return next({ ...call, target: target instanceof Promise ? await target : target }, out)
+    const target = found instanceof Promise ? await found : found
+    if (call.record !== undefined) call.record.target = target
+    return next({ ...call, target }, out)
   }
 }
 

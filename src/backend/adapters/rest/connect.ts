@@ -1,4 +1,5 @@
 import type { RestBackendConfig } from '../../../config/types.ts'
+import type { Signal } from '../../../pipeline/signal.ts'
 import { isSuccess, probePath } from '../../http/probe.ts'
 import { openWire } from '../../http/wire.ts'
 import { type Link, createAdapterLink } from '../../link.ts'
@@ -12,7 +13,7 @@ export interface RestTransport {
   readonly link: Link
   readonly restarts: () => number
   /** Asks how the service is. */
-  check(signal: AbortSignal): Promise<void>
+  check(signal: Signal): Promise<void>
   close(): Promise<void>
 }
 
@@ -26,7 +27,7 @@ export function connectRest(config: RestBackendConfig, ports: BackendPorts): Res
   const wire = openWire(config, { clock, silence: limits.silence, userAgent })
   const paths = pathsBelow(wire.url)
   const path = config.health?.path ?? paths.health
-  const probe = (accepts: (status: number) => boolean, signal: AbortSignal): Promise<void> =>
+  const probe = (accepts: (status: number) => boolean, signal: Signal): Promise<void> =>
     probePath({
       dispatch: wire.dispatch,
       path,
@@ -34,7 +35,7 @@ export function connectRest(config: RestBackendConfig, ports: BackendPorts): Res
       signal,
       accepts,
     })
-  const ping = (signal: AbortSignal): Promise<void> => probe(() => true, signal)
+  const ping = (signal: Signal): Promise<void> => probe(() => true, signal)
   const speaker = createRestSpeaker({
     backend: config.name,
     wire,
@@ -46,7 +47,7 @@ export function connectRest(config: RestBackendConfig, ports: BackendPorts): Res
     complain: createComplaints(config.name, log),
     ping,
   })
-  const open = async (signal: AbortSignal): Promise<typeof speaker> => {
+  const open = async (signal: Signal): Promise<typeof speaker> => {
     await ping(signal)
     return speaker
   }

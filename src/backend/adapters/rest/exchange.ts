@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
-import type { Trace } from '../../../pipeline/trace.ts'
+import type { Attempt } from '../../../pipeline/attempt.ts'
+import type { Signal } from '../../../pipeline/signal.ts'
 import { ChannelError, type ChannelFailure } from '../../channel.ts'
 import type { HttpDispatch } from '../../http/exchange.ts'
 import { reasonOf } from '../../http/response.ts'
@@ -14,8 +15,8 @@ export interface RestRequest {
   readonly headers: string[]
   readonly body?: string
   /** Aborting ends the request, and its connection. */
-  readonly signal: AbortSignal
-  readonly trace?: Trace | undefined
+  readonly signal: Signal
+  readonly attempt?: Attempt | undefined
   /** Largest body of a good answer in bytes. */
   readonly maxBytes: number
 }
@@ -43,7 +44,7 @@ const LONGEST_REFUSAL = 65_536
  */
 export function askService(request: RestRequest): Promise<RestAnswer> {
   const { signal, dispatch, method, path, headers, body } = request
-  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  if (signal.aborted) return Promise.reject(signal.reason)
   const { promise, resolve, reject } = Promise.withResolvers<RestAnswer>()
   const exchange = new RestExchange(request, { resolve, reject })
   try {
@@ -88,7 +89,7 @@ class RestExchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     if (this.#request.signal.aborted) controller.abort(new Error('cancelled'))
-    else this.#request.trace?.sent()
+    else this.#request.attempt?.sent()
   }
 
   onResponseStart(
@@ -96,7 +97,7 @@ class RestExchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
-    this.#request.trace?.alive()
+    this.#request.attempt?.alive()
     // RFC 9110 §15.2: the answer is still to come.
     if (status < 200) return
     this.#status = status
@@ -111,7 +112,7 @@ class RestExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#request.trace?.alive()
+    this.#request.attempt?.alive()
     const before = this.#received
     this.#received += chunk.length
     if (this.#isGood) {

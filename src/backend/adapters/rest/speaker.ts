@@ -1,5 +1,6 @@
 import type { Reply } from '../../../pipeline/call.ts'
 import { unlessAborted } from '../../../pipeline/abort.ts'
+import type { Signal } from '../../../pipeline/signal.ts'
 import { buildResult } from '../../../protocol/build.ts'
 import { member, rawOf } from '../../../protocol/json.ts'
 import { type ErrorMessage, type ResultMessage, errorMessage } from '../../../protocol/message.ts'
@@ -28,7 +29,7 @@ export interface RestSpeakerPorts extends AnswerReader {
   /** Told what was left out of a list. */
   readonly complain: (problems: readonly string[]) => void
   /** Asks for a sign of life. */
-  readonly ping: (signal: AbortSignal) => Promise<void>
+  readonly ping: (signal: Signal) => Promise<void>
 }
 
 /** A service has nothing but tools, and says nothing of itself. */
@@ -59,7 +60,7 @@ class RestSpeaker implements Speaker {
     this.#ports = ports
   }
 
-  async send({ message, target, signal, trace }: BackendRequest): Promise<Reply> {
+  async send({ message, target, signal, attempt }: BackendRequest): Promise<Reply> {
     if (message.method !== 'tools/call')
       return errorMessage(-32601, `Method not found: ${message.method.slice(0, 64)}`)
     const segment = pathSegment(target.name ?? '')
@@ -76,13 +77,13 @@ class RestSpeaker implements Speaker {
       // As the client wrote them: numbers keep their digits.
       body: args === undefined ? '{}' : rawOf(message.text, args),
       signal,
-      trace,
+      attempt,
       maxBytes: maxReplyBytes,
     })
     return readAnswer(answer, this.#ports)
   }
 
-  async ask(method: string, _params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
+  async ask(method: string, _params: string, signal: Signal): Promise<ResultMessage | ErrorMessage> {
     if (method !== 'tools/list') return errorMessage(-32601, `Method not found: ${method}`)
     const { declared, refresh } = this.#ports
     const tools = declared ?? (await this.#discover(signal))
@@ -95,7 +96,7 @@ class RestSpeaker implements Speaker {
     })
   }
 
-  ping(signal: AbortSignal): Promise<void> {
+  ping(signal: Signal): Promise<void> {
     return this.#ports.ping(signal)
   }
 
@@ -103,7 +104,7 @@ class RestSpeaker implements Speaker {
   async subscribe(
     _filter: SubscriptionFilter,
     listener: SubscriptionListener,
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<void> {
     listener.onOpen(NOTHING)
     await unlessAborted(new Promise<never>(() => undefined), signal)
@@ -117,7 +118,7 @@ class RestSpeaker implements Speaker {
     return Promise.resolve()
   }
 
-  async #discover(signal: AbortSignal): Promise<readonly string[]> {
+  async #discover(signal: Signal): Promise<readonly string[]> {
     const { wire, paths, maxReplyBytes, maxDepth, complain } = this.#ports
     const answer = await askService({
       dispatch: wire.dispatch,
