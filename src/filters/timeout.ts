@@ -2,6 +2,7 @@ import { GatewayError } from '../errors.ts'
 import type { Permitted } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Filter } from '../pipeline/handler.ts'
+import { onceEnded } from '../pipeline/settle.ts'
 import { Canceller } from '../pipeline/signal.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 
@@ -13,7 +14,7 @@ import type { OneTarget } from '../pipeline/target.ts'
  * @param timeoutOf milliseconds for a target
  */
 export function timeout(timeoutOf: (target: OneTarget) => number, clock: Clock): Filter<Permitted> {
-  return (next) => async (call, out) => {
+  return (next) => (call, out) => {
     const { target } = call.permit
     if (target.kind !== 'one') return next(call, out)
     const canceller = new Canceller()
@@ -23,12 +24,10 @@ export function timeout(timeoutOf: (target: OneTarget) => number, clock: Clock):
     const onAbort = (): void => canceller.abort(call.signal.reason)
     if (call.signal.aborted) onAbort()
     else call.signal.addEventListener('abort', onAbort)
-    try {
-      return await next({ ...call, signal: canceller, deadline: clock.now() + left }, out)
-    } finally {
+    return onceEnded(next({ ...call, signal: canceller, deadline: clock.now() + left }, out), () => {
       cancelTimer()
       call.signal.removeEventListener('abort', onAbort)
-    }
+    })
   }
 }
 

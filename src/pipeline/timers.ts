@@ -117,7 +117,7 @@ class Line {
     } finally {
       // Also after an action that threw: the others still have their time.
       if (this.#first === undefined) this.#end()
-      else this.#watch(this.#first.due - this.#ports.now())
+      else this.#watch(Math.max(0, this.#first.due - this.#ports.now()))
     }
   }
 }
