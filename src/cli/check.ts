@@ -61,7 +61,7 @@ function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Conf
       transport: backend.transport,
       era: backend.era,
       timeoutMs: backend.timeout,
-      ...(backend.transport === 'http'
+      ...(backend.transport !== 'stdio'
         ? { ...shownAddress(backend), headers: Object.keys(backend.headers) }
         : {
             command: commandLine(backend.command, backend.args),
@@ -124,18 +124,20 @@ const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {
   bare: '<tool>, the first backend wins',
 }
 
-function addressesOf({ url, endpoints }: HttpBackendConfig): readonly EndpointConfig[] {
+type OverHttp = Pick<HttpBackendConfig, 'url' | 'endpoints'>
+
+function addressesOf({ url, endpoints }: OverHttp): readonly EndpointConfig[] {
   return endpoints?.list ?? [{ url, weight: 1 }]
 }
 
-function shownAddress(backend: HttpBackendConfig): object {
+function shownAddress(backend: OverHttp): object {
   if (backend.endpoints === undefined) return { url: shownUrl(backend.url) }
   const endpoints = addressesOf(backend).map(({ url, weight }) => ({ url: shownUrl(url), weight }))
   return { endpoints, balance: backend.endpoints.balance }
 }
 
 function where(io: Io, backend: BackendConfig): string {
-  if (backend.transport === 'http') {
+  if (backend.transport !== 'stdio') {
     const headers = Object.keys(backend.headers)
     const urls = addressesOf(backend).map(({ url }) => shownUrl(url))
     return `${urls.join(', ')}${headers.length > 0 ? ` (headers: ${headers.join(', ')})` : ''}`

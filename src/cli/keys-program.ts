@@ -15,6 +15,7 @@ interface RawCreateKey extends RawKeys {
   readonly group: readonly string[]
   readonly tenant?: string
   readonly expires: string
+  readonly signatureKey?: string
   readonly inline?: boolean
 }
 
@@ -37,20 +38,7 @@ export function addKeys(program: Command, run: Run): void {
       .option(CONFIG, CONFIG_HELP)
       .option('--file <file>', 'file of keys (default: the one of the configuration)')
       .option('--json', 'print JSON')
-  onKeys('create')
-    .summary('make a key and print it, once')
-    .description('Makes an API key, prints it on standard output and stores its hash. It is shown only then.')
-    .argument('<name>', 'who will call with it: the subject that policies and logs see')
-    .option('--scope <scope>', 'a scope; repeat for more', collect, [])
-    .option('--group <group>', 'a group; repeat for more', collect, [])
-    .option('--tenant <tenant>', 'the tenant')
-    .option('--expires <when>', 'such as 90d, 12h, 2027-01-31, or never', '90d')
-    .option('--inline', 'print an entry for the configuration instead of storing one')
-    .action(async (name: string, raw: RawCreateKey) => {
-      const { scope: scopes, group: groups, tenant, expires, inline = false } = raw
-      const options = { ...keysOptions(run.io, raw), name, scopes, groups, tenant, expires, inline }
-      run.code = await createKeyCommand(run.io, options)
-    })
+  addCreate(onKeys('create'), run)
   onKeys('list')
     .summary('list the keys, without their secrets')
     .action(async (raw: RawKeys) => {
@@ -72,5 +60,33 @@ export function addKeys(program: Command, run: Run): void {
     .argument('<key>', 'its name, its id, or the key itself')
     .action(async (wanted: string, raw: RawKeys) => {
       run.code = await revokeKeyCommand(run.io, { ...keysOptions(run.io, raw), wanted })
+    })
+}
+
+function addCreate(command: Command, run: Run): void {
+  command
+    .summary('make a key and print it, once')
+    .description('Makes an API key, prints it on standard output and stores its hash. It is shown only then.')
+    .argument('<name>', 'who will call with it: the subject that policies and logs see')
+    .option('--scope <scope>', 'a scope; repeat for more', collect, [])
+    .option('--group <group>', 'a group; repeat for more', collect, [])
+    .option('--tenant <tenant>', 'the tenant')
+    .option('--expires <when>', 'such as 90d, 12h, 2027-01-31, or never', '90d')
+    .option('--signature-key <file>', 'a public key (PEM) or secret that every request must be signed with')
+    .option('--inline', 'print an entry for the configuration instead of storing one')
+    .action(async (name: string, raw: RawCreateKey) => {
+      const { scope: scopes, group: groups, tenant, expires, inline = false } = raw
+      const signatureKey = raw.signatureKey === undefined ? undefined : absolute(run.io, raw.signatureKey)
+      const options = {
+        ...keysOptions(run.io, raw),
+        signatureKey,
+        name,
+        scopes,
+        groups,
+        tenant,
+        expires,
+        inline,
+      }
+      run.code = await createKeyCommand(run.io, options)
     })
 }

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import { createKey, idOfHash, readKey, storedHash } from '../auth/api-key.ts'
-import { apiKeysFile, changeApiKeys, readApiKeys, toDocument } from '../auth/api-key-file.ts'
+import { apiKeysFile, changeApiKeys, readApiKeys, toDocument, toStored } from '../auth/api-key-file.ts'
 import {
   type ApiKeyEntry,
   parseGroup,
@@ -10,6 +10,7 @@ import {
 } from '../config/api-keys-schema.ts'
 import { FileBusyError } from '../config/private-file.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
+import { type RequiredSignature, holdsSecret, signatureWith } from '../config/required-signature-schema.ts'
 import type { Parsed } from '../config/units.ts'
 import { findConfig, requireConfig, shownPath } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
@@ -33,7 +34,7 @@ export async function createKeyCommand(io: Io, options: CreateKeyOptions): Promi
   const store = await openStore(io, options)
   if (store === undefined) return 1
   const key = createKey()
-  const entry = newEntry(key, options)
+  const entry = { ...newEntry(key, options), signature: await signatureOf(io, options) }
   if (options.inline) requireFree(entry, [...store.inline, ...stored(io, store)])
   else {
     change(io, store, (entries) => {
@@ -186,6 +187,26 @@ function newEntry(key: string, options: CreateKeyOptions): ApiKeyEntry {
   }
 }
 
+/** How requests with a new key have to be signed. */
+async function signatureOf(
+  io: Io,
+  { name, inline, signatureKey: path }: CreateKeyOptions,
+): Promise<RequiredSignature | undefined> {
+  if (path === undefined) return undefined
+  const text = await io.files.read(path).catch((error: unknown) => {
+    throw unusable(io, path, error)
+  })
+  const parsed = signatureWith(text, name)
+  if (!('value' in parsed)) throw new CliError(`--signature-key: ${parsed.expected}`)
+  if (inline && holdsSecret(parsed.value)) {
+    throw new CliError(
+      '--inline: a secret does not belong into a configuration',
+      'Take a public key, or leave --inline out: the file of keys is for its owner alone.',
+    )
+  }
+  return parsed.value
+}
+
 function valid(what: string, text: string, parse: (found: unknown) => Parsed<string>): string {
   const parsed = parse(text)
   if ('value' in parsed) return parsed.value
@@ -246,7 +267,7 @@ function explanation(
   const end = entry.expires === undefined ? 'It never expires.' : `It expires on ${day(entry.expires)}.`
   const lines = [
     inline
-      ? `Add this to auth.apiKeys.keys of the configuration:\n\n${stringify([toDocument(entry)], { lineWidth: 0 })}`
+      ? `Add this to auth.apiKeys.keys of the configuration:\n\n${stringify([toStored(entry)], { lineWidth: 0 })}`
       : `Stored the hash of ${entry.name} in ${shownPath(io, store.path)}. ${end}`,
     'This is the key. It is shown only now; clients send it as Authorization: Bearer <key>.',
   ]
@@ -268,8 +289,12 @@ function expiry(entry: ApiKeyEntry, now: number): string {
   return isExpired(entry, now) ? `expired ${day(entry.expires)}` : day(entry.expires)
 }
 
-function rights({ scopes, groups }: ApiKeyEntry): string {
-  const all = [...scopes, ...groups.map((group) => `group ${group}`)]
+function rights({ scopes, groups, signature }: ApiKeyEntry): string {
+  const all = [
+    ...(signature === undefined ? [] : ['signed requests only']),
+    ...scopes,
+    ...groups.map((group) => `group ${group}`),
+  ]
   return all.length === 0 ? '-' : oneLine(all.join(', '), 500)
 }
 

@@ -87,6 +87,8 @@ export interface CreateKeyOptions extends KeysOptions {
   readonly tenant: string | undefined
   /** A time from now (`90d`), an instant, or `never`. */
   readonly expires: string
+  /** Absolute path of the file with the key that requests have to be signed with; undefined asks for no signatures. */
+  readonly signatureKey: string | undefined
   /** Print an entry for the configuration instead of storing one. */
   readonly inline: boolean
 }

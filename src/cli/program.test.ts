@@ -140,7 +140,7 @@ test('check lists every problem with its place and exits with 1', async () => {
       stdout: '',
       stderr: `broken.yaml: 2 problems
   broken.yaml:2:32: backends.a.timeout: expected a duration with its unit, such as 30s, 500ms, 2m or 1h; found the number 30; did you mean 30s or 30ms?
-  broken.yaml:3:3: backends.b.url: missing: a backend needs a url (http) or a command (stdio)
+  broken.yaml:3:3: backends.b.url: missing: a backend needs a url (http), a command (stdio) or rest
 `,
     })
   }

@@ -336,7 +336,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
   [
     'neither url nor command',
     'backends: { a: { timeout: 1s } }',
-    ['toolgate.yaml:1:13: backends.a.url: missing: a backend needs a url (http) or a command (stdio)'],
+    ['toolgate.yaml:1:13: backends.a.url: missing: a backend needs a url (http), a command (stdio) or rest'],
   ],
   [
     'endpoints that are none',
@@ -363,8 +363,8 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a backend that is something else',
     'backends:\n  a: 5\n  b:',
     [
-      'toolgate.yaml:2:6: backends.a: expected a URL, or a mapping with url or command; found a number',
-      'toolgate.yaml:3:5: backends.b: expected a URL, or a mapping with url or command; found nothing',
+      'toolgate.yaml:2:6: backends.a: expected a URL, or a mapping with url, command or rest; found a number',
+      'toolgate.yaml:3:5: backends.b: expected a URL, or a mapping with url, command or rest; found nothing',
     ],
   ],
   [

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { toAuth } from './auth-schema.ts'
 import { authorizationFindings } from './authorization-check.ts'
-import { backendOfUrl } from './backend-schema.ts'
+import { type HttpBackendInput, backendOfUrl } from './backend-schema.ts'
 import { type ClientFile, readClientFile, serversMember } from './client-file.ts'
 import { endpointsOf } from './endpoints-schema.ts'
 import type { Environment } from './interpolate.ts'
@@ -12,7 +12,7 @@ import { type ResilienceInput, toResilience } from './resilience-schema.ts'
 import type { FileSettings } from './schema.ts'
 import { type ConfigSource, type SourceTree, readSource } from './source.ts'
 import { isMapping } from './tree.ts'
-import type { BackendConfig, Config } from './types.ts'
+import type { BackendConfig, Config, HttpBackendConfig } from './types.ts'
 import { validate } from './validate.ts'
 
 /** What came of reading a configuration. */
@@ -134,6 +134,12 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
     const message = 'nobody can come in: name an issuer, or accept API keys (apiKeys: {})'
     findings.push({ path: ['auth'], at: 'key', message })
   }
+  for (const [index, { signature }] of (auth?.apiKeys?.keys ?? []).entries()) {
+    if (signature?.form !== 'sorted-json') continue
+    const message =
+      'covers neither URL nor time: whoever has seen a request can send it again; prefer rfc9421'
+    findings.push({ path: ['auth', 'apiKeys', 'keys', index, 'signature', 'form'], message })
+  }
   const open = settings.auth === undefined || settings.auth.anonymous
   if (open && !isLoopback(settings.gateway.listen.host)) {
     const message = 'reachable from the network without authentication: whoever can connect can call'
@@ -171,6 +177,25 @@ function toBackend(name: string, written: FileSettings['backends'][string], dir:
   const backend = typeof written === 'string' ? backendOfUrl(written) : written
   if (backend.transport === 'stdio')
     return { name, ...withResilience(backend), cwd: resolve(dir, backend.cwd) }
+  if (backend.transport === 'http') return overHttp(name, backend)
+  const { rest, ...settings } = backend
+  const http = overHttp(name, { ...settings, ...WITHOUT_SESSIONS, transport: 'http', url: rest.url })
+  if (rest.tools === undefined) return { ...http, transport: 'rest', tools: undefined, refresh: rest.refresh }
+  const tools = Object.entries(rest.tools).map(([tool, about]) => ({ name: tool, ...about }))
+  // What the operator says of a tool is no hint of a stranger.
+  const resilience = { ...http.resilience, trustAnnotations: true }
+  return { ...http, transport: 'rest', tools, refresh: rest.refresh, resilience }
+}
+
+/** What eras and sessions would need to know of a backend that has none. */
+const WITHOUT_SESSIONS = {
+  era: 'modern',
+  isolation: 'shared',
+  interactive: 'concurrent',
+  maxSessions: 1,
+} as const
+
+function overHttp(name: string, backend: HttpBackendInput): HttpBackendConfig {
   const { url: _, endpoints: __, balance, ejection, slowStart, ...rest } = withResilience(backend)
   const list = endpointsOf(backend)
   const [first] = list

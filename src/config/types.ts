@@ -254,8 +254,30 @@ export interface StdioBackendConfig extends BackendCommon {
   readonly cwd: string
 }
 
+/** A tool that a REST service has, as MCP describes tools (2026-07-28, schema `Tool`). */
+export interface RestToolConfig {
+  readonly name: string
+  readonly title?: string | undefined
+  readonly description?: string | undefined
+  readonly inputSchema: Readonly<Record<string, unknown>>
+  readonly outputSchema?: Readonly<Record<string, unknown>> | undefined
+  readonly annotations?: Readonly<Record<string, string | boolean | undefined>> | undefined
+}
+
+/** A service over plain HTTP whose tools are POSTs. It knows neither eras nor sessions. */
+export interface RestBackendConfig extends Omit<HttpBackendConfig, 'transport'> {
+  readonly transport: 'rest'
+  /** Undefined asks the service. */
+  readonly tools: readonly RestToolConfig[] | undefined
+  /** Milliseconds for which the tools that the service names are taken for current. Default 1 min. */
+  readonly refresh: number
+}
+
+/** A backend that is an MCP server. */
+export type McpBackendConfig = HttpBackendConfig | StdioBackendConfig
+
 /** A configured backend. */
-export type BackendConfig = HttpBackendConfig | StdioBackendConfig
+export type BackendConfig = McpBackendConfig | RestBackendConfig
 
 /** The admin listener; undefined in {@link Config} when it is switched off. */
 export interface AdminConfig {

@@ -8,9 +8,18 @@ import { authorization } from './authorization.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
+import { services } from './services.ts'
+import { signatures } from './signatures.ts'
 
 /** Every list of protections. */
-const PROTECTIONS: readonly Protection[] = [...authentication, ...authorization, ...hardening, ...integrity]
+const PROTECTIONS: readonly Protection[] = [
+  ...authentication,
+  ...authorization,
+  ...hardening,
+  ...integrity,
+  ...services,
+  ...signatures,
+]
 
 /** Processes at once. */
 const PARALLEL = 2
