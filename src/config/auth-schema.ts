@@ -1,5 +1,4 @@
 import { BlockList, isIP } from 'node:net'
-import { resolve } from 'node:path'
 import { z } from 'zod'
 import {
   type AuthConfig,
@@ -157,14 +156,14 @@ export interface AuthInput extends Omit<AuthConfig, 'issuers'>, Omit<IssuerConfi
 /**
  * The section with the issuer that stands in `auth` itself among the others.
  *
- * @param dir absolute folder that relative paths start from
+ * @param absolute makes the path of the file of API keys absolute
  */
-export function toAuth(input: AuthInput, dir: string): AuthConfig {
+export function toAuth(input: AuthInput, absolute: (file: string) => string): AuthConfig {
   const { issuer: first, audience, algorithms, jwksUri, introspection: asked, dpop, claims: called } = input
   const { apiKeys: keys, anonymous, scopesSupported, clockSkew, keysStaleFor, clientCertificate } = input
   const single = { audience, algorithms, jwksUri, introspection: asked, dpop, claims: called }
   const issuers = first === undefined ? input.issuers : [{ issuer: first, ...single }, ...input.issuers]
-  const file = keys?.file === undefined ? {} : { file: resolve(dir, keys.file) }
+  const file = keys?.file === undefined ? {} : { file: absolute(keys.file) }
   return {
     issuers,
     ...(keys === undefined ? {} : { apiKeys: { ...keys, ...file } }),

@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { interpolate } from './interpolate.ts'
+import { type Interpolated, interpolate as replace } from './interpolate.ts'
+import type { SecretFile } from './secret-file.ts'
 
 const env = { NAME: 'value', EMPTY: '', REF: '${NAME}' }
+
+const FILES: Readonly<Record<string, SecretFile>> = {
+  '/run/secrets/x': { kind: 'text', text: 'from a file' },
+  empty: { kind: 'text', text: '' },
+  pipe: { kind: 'unusable', reason: 'is no regular file' },
+}
+
+const interpolate = (text: string, variables: Readonly<Record<string, string>>): Interpolated =>
+  replace(text, { env: variables, readSecret: (path) => FILES[path] ?? { kind: 'missing' } })
+
+const messages = (text: string, variables: Readonly<Record<string, string>>): readonly string[] =>
+  interpolate(text, variables).problems.map(({ message }) => message)
 
 const replaced: readonly (readonly [string, string])[] = [
   ['plain', 'plain'],
@@ -46,7 +59,7 @@ const refused: readonly (readonly [string, string])[] = [
 ]
 
 test('a reference that cannot be replaced is a problem that names the variable', () => {
-  for (const [text, expected] of refused) assert.deepEqual(interpolate(text, env).problems, [expected], text)
+  for (const [text, expected] of refused) assert.deepEqual(messages(text, env), [expected], text)
 })
 
 test('property: a text without ${ is left as it is', () => {
@@ -64,7 +77,7 @@ test('property: a value goes in literally, whatever it holds, and no problem eve
       fc.pre(!/[${]/.test(around))
       assert.equal(interpolate(`${around}\${V}${around}`, { V: value }).text, around + value + around)
       const secret = `secret-${value}`
-      const { problems } = interpolate('${V} ${W} ${X', { V: secret })
+      const problems = messages('${V} ${W} ${X', { V: secret })
       assert.ok(problems.length > 0 && problems.every((problem) => !problem.includes(secret)))
     }),
   )
