@@ -9,7 +9,7 @@ import type { Environment } from './interpolate.ts'
 import { type FileLayers, readLayers } from './layers.ts'
 import { liftScopes } from './lift-scopes.ts'
 import { isLoopback } from './listen.ts'
-import { type Merged, mergeLayers } from './merge.ts'
+import { type Merged, type Removal, mergeLayers } from './merge.ts'
 import { type ConfigPath, type ConfigProblem, type Finding, formatProblem } from './problem.ts'
 import { type ReferencePorts, type Resolved, pathKey, resolveReferences } from './references.ts'
 import { type ResilienceInput, toResilience } from './resilience-schema.ts'
@@ -157,8 +157,14 @@ function problemsOf(
     const { problems } = assemble(read, name, { env, isChosen: false })
     const own = problems.filter((problem) => !told.has(formatProblem(problem)))
     for (const problem of own) told.add(formatProblem(problem))
-    return own.map((problem) => ({ ...problem, message: `in the environment ${name}: ${problem.message}` }))
+    return own.map((problem) => inEnvironment(problem, name))
   })
+}
+
+/** What stands outside the overlay may be wrong only together with it. */
+function inEnvironment(problem: ConfigProblem, name: string): ConfigProblem {
+  if (problem.path.startsWith('environments.')) return problem
+  return { ...problem, message: `in the environment ${name}: ${problem.message}` }
 }
 
 /** A configuration of one environment, put together and checked. */
@@ -184,8 +190,13 @@ function assemble(read: readonly FileLayers[], name: string | undefined, ports: 
     tree: { merged, resolved },
     settings: problems.length === 0 ? settings : undefined,
     problems,
-    warnings: located(doubtful),
+    warnings: [...located(doubtful), ...merged.removals.filter(({ isVain }) => isVain).map(vainRemoval)],
   }
+}
+
+function vainRemoval({ origin: { layer, path } }: Removal): ConfigProblem {
+  const message = 'removes nothing, because nothing of that name is there; an empty section is written {}'
+  return layer.locate({ path, at: 'key', message })
 }
 
 function locate(merged: Merged, finding: Finding): ConfigProblem {

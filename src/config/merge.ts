@@ -30,8 +30,18 @@ export interface Merged {
    * that is not there it is who wrote what it would stand in, with the path that it would have there.
    */
   readonly writersOf: (path: ConfigPath) => readonly Origin[]
-  /** Where a `null` removed what stood at a path; undefined if nothing did, or it came back. */
-  readonly removalOf: (path: ConfigPath) => Origin | undefined
+  /** What was removed and did not come back. */
+  readonly removals: readonly Removal[]
+}
+
+/** A `null` that is laid over something. */
+export interface Removal {
+  /** What is not there any more. */
+  readonly path: ConfigPath
+  /** Where the `null` stands. */
+  readonly origin: Origin
+  /** True if there was nothing to remove. */
+  readonly isVain: boolean
 }
 
 /** Who wrote a value; of a mapping also who wrote each of its members. */
@@ -39,7 +49,7 @@ interface Node {
   /** The last one first. */
   readonly writers: readonly Origin[]
   readonly members: ReadonlyMap<string, Node>
-  readonly removed: ReadonlyMap<string, Origin>
+  readonly removed: ReadonlyMap<string, Omit<Removal, 'path'>>
 }
 
 interface Part {
@@ -66,11 +76,7 @@ export function mergeLayers(layers: readonly Layer[]): Merged {
   return {
     value: isMapping(value) ? value : {},
     writersOf: (path) => writersOf(node, path),
-    removalOf: (path) => {
-      const key = path.at(-1)
-      const parent = nodeAt(node, path.slice(0, -1))
-      return typeof key === 'string' ? parent?.removed.get(key) : undefined
-    },
+    removals: removalsOf(node, []),
   }
 }
 
@@ -99,7 +105,7 @@ function lay(found: Part, patch: Patch, isFirst: boolean): Part {
     members.delete(key)
     removed.delete(key)
     if (written === null && !isFirst) {
-      if (key in value) removed.set(key, next.origin)
+      removed.set(key, { origin: next.origin, isVain: !(key in value) })
       delete value[key]
       continue
     }
@@ -150,8 +156,11 @@ function without(part: Part, key: string): Part {
   return { value, node: { ...part.node, members } }
 }
 
-function nodeAt(root: Node, path: ConfigPath): Node | undefined {
-  return path.reduce<Node | undefined>((node, key) => node?.members.get(String(key)), root)
+function removalsOf(node: Node, path: ConfigPath): readonly Removal[] {
+  return [
+    ...[...node.removed].map(([key, removal]) => ({ path: [...path, key], ...removal })),
+    ...[...node.members].flatMap(([key, member]) => removalsOf(member, [...path, key])),
+  ]
 }
 
 function writersOf(root: Node, path: ConfigPath): readonly Origin[] {
