@@ -103,7 +103,9 @@ const issuerShape = {
   claims: claims.prefault({}).meta({ description: 'Names of the claims that say who somebody is.' }),
 }
 
-const issuer = secureUrl('Issuer identifier, exactly as it stands in tokens and metadata.')
+const issuer = secureUrl(
+  'Issuer identifier, exactly as it stands in tokens and metadata; https, or http on loopback.',
+)
 
 /** Settings of one issuer, which may also stand in `auth` itself. */
 export const ISSUER_SETTINGS: readonly string[] = Object.keys(issuerShape)
@@ -117,12 +119,9 @@ export const authSchema: z.ZodType<AuthInput> = mapping({
     .prefault([])
     .meta({ description: 'Authorization servers whose tokens are accepted.' }),
   apiKeys: apiKeys.optional(),
-  anonymous: z
-    .boolean()
-    .prefault(false)
-    .meta({ description: 'Let callers in who say nothing of themselves.' }),
+  anonymous: z.boolean().prefault(false).meta({ description: 'Let callers in who send no credentials.' }),
   scopesSupported: texts(
-    'Scopes that clients are told to ask for first: few, and enough for basic use.',
+    'Scopes that clients are told to ask for first: few, and enough for basic use; no wildcards, no offline_access.',
     isModestScope,
     'expected scopes by name, without wildcards and without offline_access',
   ).prefault([]),

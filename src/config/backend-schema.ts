@@ -137,7 +137,10 @@ const stdioBackend = mapping({
   env: z
     .record(variableName, plainText)
     .prefault({})
-    .meta({ description: 'Environment variables added to a minimal environment.' }),
+    .meta({
+      description:
+        'Environment variables added to a minimal environment; the server does not see those of the gateway.',
+    }),
   cwd: words('Working directory, relative to the folder of this file.').prefault('.'),
   ...common,
   health: stdioHealth,

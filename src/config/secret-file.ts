@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 
 /** Largest file that a reference may name, in bytes: secrets and keys are small. */
-export const LARGEST_SECRET: number = 64 * 1024
+const LARGEST_SECRET = 64 * 1024
 
 /** What a file holds that a reference names. */
 export type SecretFile =
