@@ -27,7 +27,7 @@ export interface Merged {
   readonly value: Readonly<Record<string, unknown>>
   /**
    * Who wrote the value at a path, the one that counts first; of a mapping all that wrote something in it. For a path
-   * that is not there it is who wrote what it would stand in, with the path that it would have there.
+   * that is not there it is who began what it would stand in, with the path that it would have there.
    */
   readonly writersOf: (path: ConfigPath) => readonly Origin[]
   /** What was removed and did not come back. */
@@ -168,7 +168,8 @@ function writersOf(root: Node, path: ConfigPath): readonly Origin[] {
   for (const [depth, key] of path.entries()) {
     const next = typeof key === 'string' ? node.members.get(key) : undefined
     if (next === undefined) {
-      const [origin] = node.writers
+      // An item belongs to who wrote its list; what is missing, to who began what it is missing in.
+      const origin = typeof key === 'number' ? node.writers[0] : node.writers.at(-1)
       return origin === undefined ? [] : [{ ...origin, path: [...origin.path, ...path.slice(depth)] }]
     }
     node = next
