@@ -155,14 +155,14 @@ describe('the environments of the seed', () => {
       /2:32: environments\.development\."b c": expected a name of 1 to 32/,
     )
     assert.match(
-      problems('environments: { development: [] }')[0] ?? '',
+      problems('environments: { development: [] }')[1] ?? '',
       /environments\.development: expected a mapping: sections/,
     )
     assert.match(
-      problems('environments: [production]')[0] ?? '',
+      problems('environments: [production]')[1] ?? '',
       /environments: expected a mapping of environments by name/,
     )
-    assert.match(problems('environments: { "a b": {} }')[0] ?? '', /environments\."a b": expected a name/)
+    assert.match(problems('environments: { "a b": {} }')[1] ?? '', /environments\."a b": expected a name/)
   })
 })
 
@@ -274,9 +274,11 @@ environments:
   })
 
   test('do not read files, whatever they say', () => {
-    const text =
-      'backends: { a: http://a }\nenvironments: { development: , x: { backends: { b: "${file:/dev/zero}" } } }'
+    // This one holds no URL, so that it would be told.
+    const text = `backends: { a: http://a }
+environments: { development: , x: { b: "\${file:${import.meta.filename}:-http://b}", c: "\${file:/dev/zero}" } }`
     assert.deepEqual(elsewhere(text), [])
+    assert.equal(problems(text, 'x').length, 2)
   })
 })
 
