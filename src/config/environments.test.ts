@@ -93,6 +93,17 @@ describe('the environment', () => {
     ])
   })
 
+  test('is one of a hundred at most', () => {
+    const all = (count: number): string =>
+      Array.from({ length: count }, (_, index) => `e${index}: {}`).join(', ')
+    const of = (count: number): ConfigResult => parse(`backends: {}\nenvironments: { ${all(count)} }`, 'e0')
+    assert.ok(of(100).ok)
+    const many = of(101)
+    assert.deepEqual(many.ok ? [] : shown(many.problems), [
+      'toolgate.yaml:2:1: environments: expected at most 100 environments; found 101',
+    ])
+  })
+
   test('is never chosen by anything else', () => {
     fc.assert(
       fc.property(fc.string(), fc.option(fc.string(), { nil: undefined }), (value, asked) => {

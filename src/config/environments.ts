@@ -12,6 +12,9 @@ export const ENVIRONMENT_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 /** What the URL of a backend looks like in the short form, before references are replaced. */
 export const SHORT_URL: RegExp = /^https?:\/\/|^\$\{/
 
+/** Most environments of one configuration: each is checked whenever it is read. */
+export const MOST_ENVIRONMENTS = 100
+
 /** What an environment lays over the rest of its file. */
 export interface Overlay {
   /** In the shape of a file of ours. */

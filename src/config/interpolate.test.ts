@@ -33,6 +33,12 @@ const replaced: readonly (readonly [string, string])[] = [
   ['$${NAME}', '${NAME}'],
   ['$NAME and $ and $$', '$NAME and $ and $$'],
   ['${REF}', '${NAME}'],
+  ['Bearer ${file:/run/secrets/x}', 'Bearer from a file'],
+  ['${file:/run/secrets/x:-default}', 'from a file'],
+  ['${file:missing:-default}', 'default'],
+  ['${file:empty:-default}', 'default'],
+  ['${file:empty}', ''],
+  ['$${file:missing}', '${file:missing}'],
 ]
 
 test('references are replaced by environment variables and their defaults', () => {
@@ -50,6 +56,10 @@ const refused: readonly (readonly [string, string])[] = [
     '${A B:-secret}',
     '${A B} is no reference: expected ${NAME} or ${NAME:-default}; write $${ for a literal ${',
   ],
+  ['${file:missing}', 'the file missing is not there; create it, or give a default: ${file:missing:-…}'],
+  ['${file:pipe:-default}', 'the file pipe is no regular file'],
+  ['${file:}', 'expected the path of a file: ${file:/run/secrets/name}'],
+  ['${file:a\nb}', 'expected the path of a file: ${file:/run/secrets/name}'],
   ['${A:-${NAME}}', 'the default of ${A:-…} cannot hold another reference'],
   [
     '${input:api-key}',

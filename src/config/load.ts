@@ -4,7 +4,7 @@ import { authorizationFindings } from './authorization-check.ts'
 import { backendOfUrl } from './backend-schema.ts'
 import { type FilePorts, type ReadFiles, readConfigFiles } from './config-files.ts'
 import { endpointsOf } from './endpoints-schema.ts'
-import { type Chosen, chooseEnvironment } from './environments.ts'
+import { type Chosen, MOST_ENVIRONMENTS, chooseEnvironment } from './environments.ts'
 import type { Environment } from './interpolate.ts'
 import { type FileLayers, readLayers } from './layers.ts'
 import { liftScopes } from './lift-scopes.ts'
@@ -99,6 +99,10 @@ export function openConfig(files: ReadFiles, env: Environment, options: LoadOpti
     return failed([{ file: order[0] ?? '', line: 0, column: 0, path: '', message }])
   }
   const known = [...new Set(read.flatMap(({ overlays }) => [...overlays.keys()]))]
+  if (known.length > MOST_ENVIRONMENTS) {
+    const message = `expected at most ${MOST_ENVIRONMENTS} environments; found ${known.length}`
+    return failed([choiceProblem(read, { kind: 'unknown', message })])
+  }
   const chosen = chooseEnvironment(known, options.environment, env)
   if (chosen.kind !== 'chosen') {
     const elsewhere = sorted(problemsOf(read, known, { env, seen: [] }), order)
