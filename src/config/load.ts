@@ -109,16 +109,35 @@ export function openConfig(files: ReadFiles, env: Environment, options: LoadOpti
     const unchosen = chosen.kind === 'open' ? known : undefined
     return failed([choiceProblem(read, chosen)], { elsewhere, unchosen })
   }
-  const { name } = chosen
-  const own = assemble(read, name, { env, isChosen: true })
-  const others = known.filter((each) => each !== name)
+  const own = assemble(read, chosen.name, { env, isChosen: true })
+  const others = known.filter((name) => name !== chosen.name)
   const elsewhere = sorted(problemsOf(read, others, { env, seen: own.problems }), order)
-  if (own.settings === undefined)
-    return { ...failed(sorted(own.problems, order), { elsewhere }), tree: own.tree }
-  const warnings = [...read.flatMap((file) => file.warnings), ...own.warnings]
-  const settled = toConfig(own.settings, pathsOf(own.tree.merged))
-  const config = name === undefined ? settled : { environment: name, ...settled }
-  return { result: { ok: true, config, warnings, elsewhere }, tree: own.tree }
+  return own.settings === undefined
+    ? { ...failed(sorted(own.problems, order), { elsewhere }), tree: own.tree }
+    : { result: settled(own, own.settings, { name: chosen.name, read, elsewhere }), tree: own.tree }
+}
+
+/** The result of a configuration without problems. */
+function settled(
+  { tree, warnings }: Assembled,
+  settings: FileSettings,
+  {
+    name,
+    read,
+    elsewhere,
+  }: {
+    readonly name: string | undefined
+    readonly read: readonly FileLayers[]
+    readonly elsewhere: readonly ConfigProblem[]
+  },
+): ConfigResult {
+  const config = toConfig(settings, pathsOf(tree.merged))
+  return {
+    ok: true,
+    config: name === undefined ? config : { environment: name, ...config },
+    warnings: [...read.flatMap((file) => file.warnings), ...warnings],
+    elsewhere,
+  }
 }
 
 function failed(
