@@ -9,7 +9,7 @@ import { forward, requestTo } from './filters/forward.ts'
 import { type LaneStates, lanes } from './filters/lanes.ts'
 import { limits } from './filters/limits/limits.ts'
 import type { LimitCounts } from './filters/limits/report.ts'
-import { type Meter, observe } from './filters/observe.ts'
+import { type CallObserver, type Meter, observe } from './filters/observe.ts'
 import { quarantine } from './filters/quarantine.ts'
 import { type Answerer, rescue } from './filters/rescue.ts'
 import type { Audit } from './pipeline/audit.ts'
@@ -38,6 +38,7 @@ export interface CallPathParts {
   /** Undefined where there is neither a rule nor a scope. */
   readonly policy: Policy | undefined
   readonly meter: Meter
+  readonly observers: readonly CallObserver[]
   readonly sealer: Sealer
   readonly taskIds: TaskIds
   readonly fanIn: FanIn
@@ -50,8 +51,7 @@ export interface CallPathParts {
 
 /** The life of every call, outermost first. Built once per configuration. */
 export function callPath(parts: CallPathParts): Answerer {
-  const { config, clock, log, random, audit, backends, catalog, policy, meter, sealer, taskIds, fanIn } =
-    parts
+  const { config, clock, log, random, audit, backends, catalog, policy, sealer, taskIds, fanIn } = parts
   const { pageSize, listDeadline, limits, bulkhead } = config.gateway
   // One backend, each in a lane of its own (lanes.ts has the order); URIs and task ids come back as clients know them.
   const exposing = { catalog, taskIds }
@@ -74,7 +74,8 @@ export function callPath(parts: CallPathParts): Answerer {
     ),
   )
   // The one place where errors become answers, seen from outside like every other answer.
-  return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls })
+  const { meter, observers } = parts
+  return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls, observers })
 }
 
 /** The limits on calls; where they are off, nothing stands in between. */

@@ -155,6 +155,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     store: openStore(config.store, { clock, log, random: ports.random ?? Math.random }),
     limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
+    observers: [],
     overload: watchLoad(config, ports, { clock, log }),
     lanes: createLaneStates(config.backends, { clock, log }),
     random: ports.random ?? Math.random,

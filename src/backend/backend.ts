@@ -1,6 +1,8 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { Downstream, HeaderLookup, Notifications, Principal, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
-import type { Trace } from '../pipeline/trace.ts'
+import type { Attempt } from '../pipeline/attempt.ts'
+import type { AttemptRecord } from '../pipeline/record.ts'
 import type { ListKind } from '../protocol/methods.ts'
 import type { Era } from '../protocol/versions.ts'
 import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
@@ -22,9 +24,11 @@ export interface BackendRequest {
   /** Raw JSON of the `task` that makes the call an experimental one of a legacy server; set by the adapter alone. */
   readonly task?: string | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** Told whether and when the request is sent. */
-  readonly trace?: Trace | undefined
+  readonly attempt?: Attempt | undefined
+  /** Takes what only the backend knows of the try; undefined where nobody follows calls. */
+  readonly record?: AttemptRecord | undefined
 }
 
 /** What a backend says about itself, in the modern form whatever it speaks. */
@@ -152,9 +156,9 @@ export interface Backend {
    *
    * @throws GatewayError as {@link Backend.send}
    */
-  identify(signal: AbortSignal): Promise<BackendIdentity>
+  identify(signal: Signal): Promise<BackendIdentity>
   /** Fetches one complete list; empty when the backend does not offer the kind. */
-  list(kind: ListKind, signal: AbortSignal): Promise<BackendList>
+  list(kind: ListKind, signal: Signal): Promise<BackendList>
   status(): BackendStatus
   /**
    * Follows changes until it is closed, over every loss of the connection: what may have been missed is announced

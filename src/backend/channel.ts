@@ -1,4 +1,5 @@
-import type { Trace } from '../pipeline/trace.ts'
+import type { Signal } from '../pipeline/signal.ts'
+import type { Attempt } from '../pipeline/attempt.ts'
 import type {
   Message,
   NotificationMessage,
@@ -17,13 +18,13 @@ export interface Exchange {
   /** Header names and values beyond the channel's own; ignored where there are no headers. */
   readonly headers: Readonly<Record<string, string>>
   readonly era: Era
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** True for an exchange that may wait for people: it does not take a connection from the others. */
   readonly patient?: boolean
   /** True for an exchange that is not expected to end, such as a subscription: long silence means that it was lost. */
   readonly isEndless?: boolean
   /** Told when the request is sent, and of signs of life. */
-  readonly trace?: Trace | undefined
+  readonly attempt?: Attempt | undefined
   /** Takes notifications that belong to this exchange. A promise asks the channel to wait before it reads on. */
   onNotification(notification: NotificationMessage): Promise<void> | undefined
   /** Takes requests of a legacy server that belong to this exchange; the answer goes back by `notify`. */

@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../config/types.ts'
 import type { NotificationMessage } from '../protocol/message.ts'
 import { fetchList } from './list.ts'
@@ -22,7 +23,7 @@ interface Transport {
   /** Opens a session of its own for clients of a legacy backend. */
   readonly connect: Connect
   /** Asks for a sign of life, and rejects where there is none. */
-  check(signal: AbortSignal): Promise<void>
+  check(signal: Signal): Promise<void>
   close(): Promise<void>
 }
 
@@ -53,12 +54,17 @@ function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
   })
   return {
     name: config.name,
-    send: (request, out) =>
-      calls.resume(request, out) ??
-      link.use(
-        (speaker) => (isLegacy(speaker) ? calls.send(request, speaker, out) : speaker.send(request, out)),
-        request.signal,
-      ),
+    send: (request, out) => {
+      const resumed = calls.resume(request, out)
+      if (resumed !== undefined) {
+        if (request.record !== undefined) request.record.spoken = link.state.identity
+        return resumed
+      }
+      return link.use((speaker) => {
+        if (request.record !== undefined) request.record.spoken = speaker.identity
+        return isLegacy(speaker) ? calls.send(request, speaker, out) : speaker.send(request, out)
+      }, request.signal)
+    },
     resumes: (request) => calls.resumes(request),
     identify: async (signal) => (await link.speaker(signal)).identity,
     list: (kind, signal) =>

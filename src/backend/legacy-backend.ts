@@ -155,7 +155,7 @@ class Calls implements LegacyCalls {
     out: Notifications,
   ): Promise<Reply> {
     // It was sent long ago, by the request that this one goes on from.
-    if (request.trace !== undefined) request.trace.isSent = true
+    if (request.attempt !== undefined) request.attempt.isSent = true
     call.answer(retry.responses)
     try {
       const progress = await call.attend(attendantOf(request, out))

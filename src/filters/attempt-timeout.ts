@@ -1,10 +1,11 @@
+import { Canceller, type Signal } from '../pipeline/signal.ts'
 import type { PartTimeouts } from '../config/resilience.ts'
 import { GatewayError } from '../errors.ts'
 import type { Permitted } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Filter } from '../pipeline/handler.ts'
 import type { OneTarget } from '../pipeline/target.ts'
-import type { Trace } from '../pipeline/trace.ts'
+import type { Attempt } from '../pipeline/attempt.ts'
 
 /**
  * Bounds the parts of one try: from sending to the first byte of the answer, and between two signs of life (events and
@@ -21,26 +22,26 @@ export function attemptTimeout(
     const { target } = call.permit
     const times = target.kind === 'one' ? timesOf(target) : undefined
     if (target.kind !== 'one' || times === undefined) return next(call, out)
-    const trace = new TimedTrace(target.backend, times, clock)
-    const { signal } = trace
-    const onAbort = (): void => trace.abort(call.signal.reason)
+    const attempt = new TimedAttempt(target.backend, times, clock)
+    const { signal } = attempt
+    const onAbort = (): void => attempt.abort(call.signal.reason)
     if (call.signal.aborted) onAbort()
     else call.signal.addEventListener('abort', onAbort)
     try {
-      return await next({ ...call, signal, trace }, out)
+      return await next({ ...call, signal, attempt }, out)
     } finally {
-      trace.stop()
+      attempt.stop()
       call.signal.removeEventListener('abort', onAbort)
     }
   }
 }
 
-class TimedTrace implements Trace {
+class TimedAttempt implements Attempt {
   isSent = false
+  readonly #canceller = new Canceller()
   readonly #backend: string
   readonly #times: PartTimeouts
   readonly #clock: Clock
-  readonly #attempt = new AbortController()
   #cancel: (() => void) | undefined
   #isOver = false
 
@@ -50,8 +51,8 @@ class TimedTrace implements Trace {
     this.#clock = clock
   }
 
-  get signal(): AbortSignal {
-    return this.#attempt.signal
+  get signal(): Signal {
+    return this.#canceller
   }
 
   sent(): void {
@@ -63,9 +64,9 @@ class TimedTrace implements Trace {
     this.#wait(this.#times.idle, 'gave no sign of life for')
   }
 
-  abort(reason: unknown): void {
+  abort(reason: Error): void {
     this.stop()
-    this.#attempt.abort(reason)
+    this.#canceller.abort(reason)
   }
 
   /** Nothing is measured from now on, even where the exchange goes on for a call that waits for its client. */

@@ -21,7 +21,7 @@ function setUp() {
     return answer.promise
   }
   const slots = createSlots(CONFIG, clock)
-  const ofBackend = bulkhead('a', slots)<Permitted>(next)
+  const ofBackend = bulkhead('a', slots, clock)<Permitted>(next)
   const ofPrincipal = principalBulkhead(CONFIG, clock)<Permitted>(next)
   return { clock, seen, answers, slots, ofBackend, ofPrincipal }
 }

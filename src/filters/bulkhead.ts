@@ -3,24 +3,28 @@ import { GatewayError } from '../errors.ts'
 import type { Call, Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Filter, Handler } from '../pipeline/handler.ts'
+import { onceEnded } from '../pipeline/settle.ts'
 import { NoSlotError, type Slots, createSlots } from './slots.ts'
 
 /** Milliseconds after which one more try makes sense for a call that found no room. */
 const RETRY_AFTER = 1000
 
 /** Bounds the calls that a backend gets at once. A slot is held until the call has truly ended. */
-export function bulkhead(backend: string, slots: Slots): Filter<Permitted> {
-  return (next) => async (call, out) => {
-    if (!slots.take()) {
-      await slots.wait(ownerOf(call) ?? '', call.signal).catch((error: unknown) => {
-        throw refusal(error, `Backend ${backend}`, { backend })
-      })
-    }
+export function bulkhead(backend: string, slots: Slots, clock: Clock): Filter<Permitted> {
+  const turn = async (call: Permitted): Promise<void> => {
+    const begun = clock.now()
     try {
-      return await next(call, out)
+      await slots.wait(ownerOf(call) ?? '', call.signal)
+    } catch (error) {
+      throw refusal(error, `Backend ${backend}`, { backend })
     } finally {
-      slots.give()
+      call.record?.queuedSince(begun)
     }
+  }
+  const give = (): void => slots.give()
+  return (next) => {
+    const carryOut: typeof next = (call, out) => onceEnded(next(call, out), give)
+    return (call, out) => (slots.take() ? carryOut(call, out) : turn(call).then(() => carryOut(call, out)))
   }
 }
 
@@ -43,9 +47,13 @@ export function principalBulkhead(config: BulkheadConfig, clock: Clock): Filter<
     }
     const turn = async ({ key, slots }: Owner, call: C): Promise<number> => {
       const begun = clock.now()
-      await slots.wait(key, call.signal).catch((error: unknown) => {
+      try {
+        await slots.wait(key, call.signal)
+      } catch (error) {
         throw refusal(error, 'This client', {})
-      })
+      } finally {
+        call.record?.queuedSince(begun)
+      }
       return (call.waited ?? 0) + clock.now() - begun
     }
     return (call, out) => {

@@ -102,8 +102,8 @@ describe('forward', () => {
   test('says of what never left the gateway that it was not carried out, and of nothing else', async () => {
     for (const isSent of [false, true]) {
       const { backend, send } = setUp()
-      backend.onSend = ({ trace }) => {
-        if (isSent) trace?.sent()
+      backend.onSend = ({ attempt }) => {
+        if (isSent) attempt?.sent()
         return Promise.reject(new GatewayError('BACKEND_TIMEOUT', 'late', { outcome: 'unknown' }))
       }
       const details = isSent ? { outcome: 'unknown' } : { outcome: 'not-executed', retryable: true }

@@ -3,8 +3,9 @@ import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
+import type { AttemptRecord } from '../pipeline/record.ts'
 import type { OneTarget } from '../pipeline/target.ts'
-import { type Trace, createTrace } from '../pipeline/trace.ts'
+import { type Attempt, createAttempt } from '../pipeline/attempt.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from '../routing/catalog.ts'
 import { refuseHeld } from './quarantine.ts'
@@ -18,28 +19,31 @@ const OWN_FAULTS: ReadonlySet<number> = new Set([-32020, -32022])
  * more (2026-07-28, basic/transports/streamable-http "Client Behavior").
  */
 export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog): Handler<Permitted> {
-  const sendTo = (target: OneTarget, { call, trace }: Traced, out: Notifications): Promise<Reply> => {
+  const sendTo = (target: OneTarget, { call, attempt }: Trying, out: Notifications): Promise<Reply> => {
     const backend = backends.get(target.backend)
     if (backend === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`)
-    return backend.send({ ...requestTo(target, call), trace }, out)
+    const request = { ...requestTo(target, call), attempt }
+    return call.record === undefined
+      ? backend.send(request, out)
+      : recorded(call.record.attempt(target.backend), { backend, request, out })
   }
   return async (call, out) => {
     const { target } = call.permit
     if (target.kind !== 'one') throw new TypeError('forward takes calls with one target')
-    const trace = call.trace ?? createTrace()
+    const attempt = call.attempt ?? createAttempt()
     try {
-      const reply = await sendTo(target, { call, trace }, out)
+      const reply = await sendTo(target, { call, attempt }, out)
       if (reply.kind !== 'error' || !OWN_FAULTS.has(reply.code)) return reply
       if (reply.code === -32020 && call.method === 'tools/call') {
         const fresh = await unlessAborted(refreshed(catalog, target), call.signal)
-        const second = await sendTo(fresh, { call, trace }, out)
+        const second = await sendTo(fresh, { call, attempt }, out)
         if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
       }
       const message = `Backend ${target.backend} rejected the gateway's request with error ${reply.code}`
       const { backend } = target
       throw new GatewayError('BACKEND_PROTOCOL', message, { backend, outcome: 'not-executed' })
     } catch (error) {
-      throw trace.isSent ? error : neverSent(error)
+      throw attempt.isSent ? error : neverSent(error)
     }
   }
 }
@@ -51,9 +55,27 @@ export function requestTo(target: OneTarget, call: Permitted): BackendRequest {
   return { message, target, exposedName, principal, downstream, headers, signal }
 }
 
-interface Traced {
+interface Sending {
+  readonly backend: Backend
+  readonly request: BackendRequest
+  readonly out: Notifications
+}
+
+/** Keeps account of one try. */
+async function recorded(record: AttemptRecord, { backend, request, out }: Sending): Promise<Reply> {
+  try {
+    const reply = await backend.send({ ...request, record }, out)
+    record.answered(reply)
+    return reply
+  } catch (error) {
+    record.failed(error)
+    throw error
+  }
+}
+
+interface Trying {
   readonly call: Permitted
-  readonly trace: Trace
+  readonly attempt: Attempt
 }
 
 /** What has not left the gateway was surely not carried out, whatever it failed of. */

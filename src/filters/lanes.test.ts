@@ -57,7 +57,7 @@ describe('the lane of a backend', () => {
     })
     await call({ waited: 200 })
     assert.equal(seen?.deadline, 800, 'what it waited before counts')
-    assert.equal(seen?.trace, undefined)
+    assert.equal(seen?.attempt, undefined)
     assert.equal(clock.pending, 0)
   })
 

@@ -139,7 +139,7 @@ function lane(config: BackendConfig, state: LaneState, ports: LanesPorts): Filte
     // Times of one try begin when it is sent, not while it waits.
     if (isTimed) way = attemptTimeout((target) => policies.timesOf(target), clock)(way)
     // A try holds its place only while it runs, not during the pause before the next.
-    if (slots !== undefined) way = bulkhead(name, slots)(way)
+    if (slots !== undefined) way = bulkhead(name, slots, clock)(way)
     // Every try counts, and an open circuit does not wait for a place.
     if (resilience.circuitBreaker !== undefined) way = circuitBreaker(name, circuits)(way)
     // Two tries side by side, each with its own place.

@@ -1,18 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
-import { callOf, collect, request, result } from '../../test/support/scripted.ts'
+import { callOf, collect, notificationOf, request, result } from '../../test/support/scripted.ts'
 import { GatewayError } from '../errors.ts'
 import type { LogFields } from '../pipeline/log.ts'
-import { observe } from './observe.ts'
+import type { CallRecord } from '../pipeline/record.ts'
+import { type CallObserver, observe } from './observe.ts'
 import { type Answerer, type Outcome, toRefusal } from './rescue.ts'
 
-function setUp(next: Answerer, maxCalls = 2) {
+/** Has a character of two bytes. */
+const LOUD = notificationOf('{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"é"}}')
+
+function setUp(next: Answerer, { maxCalls = 2, observers = [] as readonly CallObserver[] } = {}) {
   const clock = createFakeClock()
   const meter = { inFlight: 0, total: 0, refused: 0 }
   const lines: (LogFields | undefined)[] = []
   const log = (_level: string, _message: string, fields?: LogFields): void => void lines.push(fields)
-  const answer = observe(next, { meter, clock, log, maxCalls })
+  const answer = observe(next, { meter, clock, log, maxCalls, observers })
   const ask = (method = 'tools/list'): Promise<Outcome> => answer(callOf(request(method)), collect())
   return { clock, meter, lines, ask }
 }
@@ -42,15 +46,12 @@ describe('observe', () => {
     assert.deepEqual(meter, { inFlight: 0, total: 4, refused: 1 })
   })
 
-  test('counts and logs refusals with how long they took; the method cannot flood the log', async () => {
+  test('counts and logs refusals; the method cannot flood the log', async () => {
     const refusal = toRefusal(new GatewayError('UNKNOWN_TOOL', 'no such tool'), () => undefined)
-    const { clock, meter, lines, ask } = setUp(async () => {
-      await clock.advance(12)
-      return refusal
-    })
+    const { meter, lines, ask } = setUp(() => Promise.resolve(refusal))
     assert.equal(await ask('m'.repeat(5000)), refusal)
     assert.deepEqual(meter, { inFlight: 0, total: 1, refused: 1 })
-    assert.deepEqual(lines, [{ method: 'm'.repeat(64), status: 400, reason: 'no such tool', ms: 12 }])
+    assert.deepEqual(lines, [{ method: 'm'.repeat(64), status: 400, reason: 'no such tool' }])
   })
 
   test('says nothing of a call that went well', async () => {
@@ -58,5 +59,43 @@ describe('observe', () => {
     await ask()
     assert.deepEqual(lines, [])
     assert.deepEqual(meter, { inFlight: 0, total: 1, refused: 0 })
+  })
+
+  test('tells whoever follows calls when one begins, and what is known of it once it has ended', async () => {
+    const told: string[] = []
+    const records: CallRecord[] = []
+    const follower: CallObserver = {
+      begun: (record) => void told.push(`begun at ${record.begun}`),
+      ended(record, outcome) {
+        told.push(`${outcome.kind} at ${record.ended}`)
+        records.push(record)
+      },
+    }
+    const { clock, ask } = setUp(
+      async (call, out) => {
+        assert.ok(call.record)
+        call.record.queued += 3
+        void out.send(LOUD)
+        await clock.advance(12)
+        return result({})
+      },
+      { observers: [follower, { ended: () => void told.push('second') }] },
+    )
+    await ask('tools/call')
+    assert.deepEqual(told, ['begun at 0', 'result at 12', 'second'])
+    const [record] = records
+    assert.equal(record?.call.method, 'tools/call')
+    assert.deepEqual(
+      [record.queued, record.notifications, record.notificationBytes],
+      [3, 1, Buffer.byteLength(LOUD.text)],
+    )
+  })
+
+  test('keeps nothing where nobody follows', async () => {
+    const { ask } = setUp((call) => {
+      assert.equal(call.record, undefined)
+      return Promise.resolve(result({}))
+    })
+    assert.equal((await ask()).kind, 'result')
   })
 })

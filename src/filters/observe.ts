@@ -1,8 +1,9 @@
 import { GatewayError } from '../errors.ts'
+import type { Call, Notifications } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
-import type { Answerer, Outcome } from './rescue.ts'
-import { toRefusal } from './rescue.ts'
+import { CallRecord } from '../pipeline/record.ts'
+import { type Answerer, type Outcome, type Refusal, toRefusal } from './rescue.ts'
 
 /** Counts of calls since the gateway started. */
 export interface Meter {
@@ -13,6 +14,14 @@ export interface Meter {
   refused: number
 }
 
+/** Follows calls: metrics, traces, logs. Never throws, never waits. */
+export interface CallObserver {
+  /** A call begins; nothing has been done for it yet. */
+  begun?(record: CallRecord): void
+  /** The call has truly ended, a stream included, and the record says how it went. */
+  ended(record: CallRecord, outcome: Outcome): void
+}
+
 /** What observing needs. */
 export interface ObservePorts {
   readonly meter: Meter
@@ -20,6 +29,8 @@ export interface ObservePorts {
   readonly log: Log
   /** Calls in flight above which new ones are refused. */
   readonly maxCalls: number
+  /** Whoever follows calls; where nobody does, nothing is kept of them. */
+  readonly observers: readonly CallObserver[]
 }
 
 /**
@@ -27,30 +38,55 @@ export interface ObservePorts {
  * outside of everything else, so that refusals are seen too.
  */
 export function observe(next: Answerer, ports: ObservePorts): Answerer {
-  const { meter, clock, log } = ports
-  const end = (outcome: Outcome): Outcome => {
-    meter.inFlight--
-    if (outcome.kind === 'refusal') meter.refused++
-    return outcome
+  const { meter, clock, log, observers } = ports
+  const isFollowed = observers.length > 0
+  const begin = (call: Call): CallRecord => {
+    const record = new CallRecord(call, clock)
+    for (const observer of observers) observer.begun?.(record)
+    return record
   }
+  const follow = (record: CallRecord, out: Notifications): Promise<Outcome> =>
+    next({ ...record.call, record }, new CountedNotifications(out, record))
   return async (call, out) => {
     meter.total++
     meter.inFlight++
-    if (meter.inFlight > ports.maxCalls) {
-      const error = new GatewayError('TOO_MANY', 'Too many calls are in flight', { retryAfterMs: 1000 })
-      return end(toRefusal(error, log))
-    }
-    const begun = clock.now()
-    const outcome = end(await next(call, out))
-    if (outcome.kind === 'refusal') {
-      const ms = Math.round(clock.now() - begun)
-      log('debug', 'call refused', {
-        method: call.method.slice(0, 64),
-        status: outcome.status,
-        reason: outcome.error.message,
-        ms,
-      })
+    const record = isFollowed ? begin(call) : undefined
+    const outcome =
+      meter.inFlight > ports.maxCalls
+        ? toRefusal(tooMany(), log)
+        : await (record === undefined ? next(call, out) : follow(record, out))
+    meter.inFlight--
+    if (outcome.kind === 'refusal') refused(ports, call, outcome)
+    if (record !== undefined) {
+      record.end()
+      for (const observer of observers) observer.ended(record, outcome)
     }
     return outcome
+  }
+}
+
+function refused({ meter, log }: ObservePorts, call: Call, { status, error }: Refusal): void {
+  meter.refused++
+  log('debug', 'call refused', { method: call.method.slice(0, 64), status, reason: error.message })
+}
+
+function tooMany(): GatewayError {
+  return new GatewayError('TOO_MANY', 'Too many calls are in flight', { retryAfterMs: 1000 })
+}
+
+/** Counts what is passed on. */
+class CountedNotifications implements Notifications {
+  readonly #out: Notifications
+  readonly #record: CallRecord
+
+  constructor(out: Notifications, record: CallRecord) {
+    this.#out = out
+    this.#record = record
+  }
+
+  send(notification: Parameters<Notifications['send']>[0]): Promise<void> | undefined {
+    this.#record.notifications++
+    this.#record.notificationBytes += Buffer.byteLength(notification.text)
+    return this.#out.send(notification)
   }
 }

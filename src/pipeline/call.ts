@@ -1,9 +1,11 @@
+import type { Signal } from './signal.ts'
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import type { Era } from '../protocol/versions.ts'
 import { isLoopback, networkOf } from './network.ts'
 import type { Permit } from './permit.ts'
+import type { CallRecord } from './record.ts'
 import type { Target } from './target.ts'
-import type { Trace } from './trace.ts'
+import type { Attempt } from './attempt.ts'
 
 /** Who calls where the operator lets nobody say it. */
 export interface AnonymousPrincipal {
@@ -77,13 +79,15 @@ export interface Call {
   /** The `Mcp-Param-*` headers of a modern HTTP request, which must agree with the body; undefined where there is no such duty. */
   readonly headers: HeaderLookup | undefined
   /** Aborted when the caller no longer wants the answer; the reason is a `GatewayError`. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** Milliseconds for which it waited for its turn so far: they count against its time. */
   readonly waited?: number
   /** When its time is over, on the clock of the gateway; undefined where nothing bounds it yet. */
   readonly deadline?: number
   /** Watches the try that is being made; undefined where nobody does. */
-  readonly trace?: Trace
+  readonly attempt?: Attempt
+  /** Keeps what becomes known of the call; undefined where nobody follows calls. */
+  readonly record?: CallRecord | undefined
 }
 
 /** A call whose target is known. */

@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import type { EndpointsConfig, Isolation } from '../../config/types.ts'
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
@@ -63,6 +64,8 @@ class BalancedBackend implements Backend {
   readonly #ports: BalancedPorts
   readonly #balancer: Balancer
   readonly #affinity: Affinity = createAffinity()
+  /** Of each endpoint: neither path nor query, which may hold keys. */
+  readonly #origins: readonly string[]
   /** Endpoints at which a request has failed: whoever sends it again does better elsewhere. */
   readonly #failedAt = new WeakMap<RequestMessage, Set<number>>()
 
@@ -70,6 +73,7 @@ class BalancedBackend implements Backend {
     this.name = config.name
     this.#config = config
     this.#endpoints = endpoints
+    this.#origins = config.endpoints.list.map(({ url }) => new URL(url).origin)
     this.#ports = ports
     this.#balancer = createBalancer(config.endpoints, {
       clock: ports.clock,
@@ -78,8 +82,7 @@ class BalancedBackend implements Backend {
       onEject: (index, reason, ms) =>
         ports.log('warn', 'endpoint is ejected', {
           backend: config.name,
-          // Neither path nor query, which may hold keys.
-          endpoint: new URL(this.#url(index)).origin,
+          endpoint: this.#origins[index],
           reason,
           ms,
         }),
@@ -106,18 +109,18 @@ class BalancedBackend implements Backend {
     return this.#endpoints.some((endpoint) => endpoint.resumes(request))
   }
 
-  identify(signal: AbortSignal): ReturnType<Backend['identify']> {
+  identify(signal: Signal): ReturnType<Backend['identify']> {
     // All of them, so that all are connected; who says what it is matters less.
     const attempts = this.#endpoints.map((endpoint) => () => endpoint.identify(signal))
     return firstOf({ attempts, stagger: 0, clock: this.#ports.clock, signal })
   }
 
-  async list(kind: Parameters<Backend['list']>[0], signal: AbortSignal): ReturnType<Backend['list']> {
+  async list(kind: Parameters<Backend['list']>[0], signal: Signal): ReturnType<Backend['list']> {
     if (this.#endpoints.every(({ fitness }) => fitness === 'away')) await this.identify(signal)
     const order = [...this.#endpoints.keys()].toSorted(
       (a, b) => Number(this.#isGood(b)) - Number(this.#isGood(a)),
     )
-    const attempts = order.map((index) => (inner: AbortSignal) => this.#at(index).list(kind, inner))
+    const attempts = order.map((index) => (inner: Signal) => this.#at(index).list(kind, inner))
     return firstOf({ attempts, stagger: STAGGER, clock: this.#ports.clock, signal })
   }
 
@@ -195,6 +198,7 @@ class BalancedBackend implements Backend {
     if (owner !== undefined) this.#affinity.learnOwner(owner, index)
     const begun = clock.now()
     let verdict: Verdict = 'nothing'
+    if (request.record !== undefined) request.record.endpoint = this.#origins[index]
     this.#balancer.begin(index)
     try {
       const reply = await this.#at(index).send(request, out)

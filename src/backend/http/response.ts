@@ -91,7 +91,7 @@ export class HttpResponse implements Dispatcher.DispatchHandler {
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
     this.#status = status
-    this.#exchange.trace?.alive()
+    this.#exchange.attempt?.alive()
     const session = headers['mcp-session-id']
     this.#session = typeof session === 'string' ? session : undefined
     const type = String(headers['content-type'] ?? '').toLowerCase()
@@ -115,7 +115,7 @@ export class HttpResponse implements Dispatcher.DispatchHandler {
       }
       return
     }
-    this.#exchange.trace?.alive()
+    this.#exchange.attempt?.alive()
     this.#received += chunk.length
     const limit = reader.kind === 'json' ? this.#ports.maxReplyBytes : KEPT_BODY
     if (this.#received <= limit) reader.chunks.push(chunk)
@@ -254,7 +254,7 @@ export class HttpResponse implements Dispatcher.DispatchHandler {
     }
     const parser = createSseParser((event) => {
       this.#lastEventId = event.id ?? this.#lastEventId
-      this.#exchange.trace?.alive()
+      this.#exchange.attempt?.alive()
       if (event.event !== 'message' && event.event !== '') return
       if (paused) held.push(event.data)
       else take(event.data)

@@ -49,13 +49,13 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
   }
   return {
     start: (exchange) => {
-      const { id, text, signal, trace } = exchange
-      if (signal.aborted) return Promise.reject(signal.reason as Error)
+      const { id, text, signal, attempt } = exchange
+      if (signal.aborted) return Promise.reject(signal.reason)
       if (entries.has(id)) return Promise.reject(new TypeError(`An exchange ${id} is under way already`))
-      const queued = out.write(toLine(text), trace && (() => trace.sent()))
+      const queued = out.write(toLine(text), attempt && (() => attempt.sent()))
       if (queued === undefined) return Promise.reject(notReading())
       return new Promise((resolve, reject) => {
-        const onAbort = (): void => end(entry, signal.reason as Error)
+        const onAbort = (): void => end(entry, signal.reason)
         const settle = (action: () => void): void => {
           if (entries.get(id) === entry) entries.delete(id)
           signal.removeEventListener('abort', onAbort)
@@ -69,14 +69,14 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
         })
         const entry: Entry = { exchange, queued, delivery, answered: false, settle, resolve, reject }
         entries.set(id, entry)
-        signal.addEventListener('abort', onAbort, { once: true })
+        signal.addEventListener('abort', onAbort)
       })
     },
     answer: (id, message) => {
       const entry = entries.get(id)
       // Nobody can answer what was not sent yet.
       if (entry?.queued.sent !== true) return false
-      entry.exchange.trace?.alive()
+      entry.exchange.attempt?.alive()
       // From now on a second answer finds nothing; this one waits for the notifications before it.
       entries.delete(id)
       entry.answered = true
@@ -86,7 +86,7 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
     },
     notify: (id, notification) => {
       const entry = entries.get(id)
-      entry?.exchange.trace?.alive()
+      entry?.exchange.attempt?.alive()
       if (entry?.delivery.push(notification) === false) end(entry, slowConsumer())
       return entry !== undefined
     },

@@ -110,6 +110,7 @@ class Limiter<C extends Permitted> {
 
   async #wait(lines: Lines, passing: Passing<C>, standings?: readonly RuleStanding[]): Promise<Reply> {
     const { call, charges } = passing
+    const begun = this.#ports.clock.now()
     const granted = await lines
       .wait({
         charges,
@@ -123,10 +124,12 @@ class Limiter<C extends Permitted> {
         if (typeof limit === 'string') this.#tell('refused', limit, passing)
         throw error
       })
+      .finally(() => call.record?.queuedSince(begun))
     return this.#admit(passing, granted)
   }
 
   #tell(kind: LimitEvent['kind'], limit: string, { call }: Passing<C>): void {
+    if (kind === 'refused' && call.record !== undefined) call.record.limit = limit
     this.#ports.events({ kind, limit, method: call.method })
   }
 }

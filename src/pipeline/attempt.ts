@@ -1,5 +1,5 @@
 /** What is known of one try on its way to a backend. Whoever sends it keeps it true. */
-export interface Trace {
+export interface Attempt {
   /** False as long as surely not a byte of the request has left the gateway. */
   isSent: boolean
   /** The request has been handed to the connection: from now on nobody knows whether it is carried out. */
@@ -8,12 +8,12 @@ export interface Trace {
   alive(): void
 }
 
-/** A trace that nobody watches. */
-export function createTrace(): Trace {
-  return new PlainTrace()
+/** An attempt that nobody watches. */
+export function createAttempt(): Attempt {
+  return new PlainAttempt()
 }
 
-class PlainTrace implements Trace {
+class PlainAttempt implements Attempt {
   isSent = false
 
   sent(): void {
