@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { suite, test } from 'node:test'
+import { parse } from 'yaml'
 import { z } from 'zod'
 import { currentPages } from '../scripts/docs-pages.ts'
 import { schemaPaths } from '../scripts/settings-tables.ts'
@@ -117,6 +118,11 @@ suite('the JSON Schema', () => {
       )
       assert.ok(result.ok, JSON.stringify(result))
     }
+  })
+
+  test('accepts the example', async () => {
+    const example = new URL('../examples/environments/toolgate.yaml', import.meta.url)
+    assert.ok(accepts(parse(await readFile(example, 'utf8'))))
   })
 
   test('refuses in environments what the loader refuses', () => {
