@@ -3,7 +3,7 @@ import { absolute } from './config-file.ts'
 import type { Io } from './io.ts'
 import { createKeyCommand, listKeysCommand, revokeKeyCommand } from './keys.ts'
 import type { KeysOptions } from './options.ts'
-import { CONFIG, CONFIG_HELP, type Raw, type Run, collect } from './program-options.ts'
+import { type Raw, type Run, collect, configOf, withConfig } from './program-options.ts'
 import { rotateSealingCommand } from './rotate-sealing.ts'
 
 interface RawKeys extends Raw {
@@ -19,8 +19,9 @@ interface RawCreateKey extends RawKeys {
   readonly inline?: boolean
 }
 
-function keysOptions(io: Io, { config, file, json }: RawKeys): KeysOptions {
-  return { config, file: file === undefined ? undefined : absolute(io, file), json: json === true }
+function keysOptions(io: Io, raw: RawKeys): KeysOptions {
+  const { file, json } = raw
+  return { ...configOf(raw), file: file === undefined ? undefined : absolute(io, file), json: json === true }
 }
 
 /** The commands below `toolgate keys`. */
@@ -33,9 +34,7 @@ export function addKeys(program: Command, run: Run): void {
         'none has to run.',
     )
   const onKeys = (name: string): Command =>
-    keys
-      .command(name)
-      .option(CONFIG, CONFIG_HELP)
+    withConfig(keys.command(name))
       .option('--file <file>', 'file of keys (default: the one of the configuration)')
       .option('--json', 'print JSON')
   addCreate(onKeys('create'), run)
@@ -44,15 +43,13 @@ export function addKeys(program: Command, run: Run): void {
     .action(async (raw: RawKeys) => {
       run.code = await listKeysCommand(run.io, keysOptions(run.io, raw))
     })
-  keys
-    .command('rotate-sealing')
+  withConfig(keys.command('rotate-sealing'))
     .summary('seal with a new key what clients carry for the gateway')
     .description(
       'Puts a new sealing key before those of the state folder. What old ones sealed stays good for three rotations.',
     )
-    .option(CONFIG, CONFIG_HELP)
-    .action(async ({ config }: Raw) => {
-      run.code = await rotateSealingCommand(run.io, { config })
+    .action(async (raw: Raw) => {
+      run.code = await rotateSealingCommand(run.io, configOf(raw))
     })
   onKeys('revoke')
     .summary('make a key useless')

@@ -12,7 +12,7 @@ import { FileBusyError } from '../config/private-file.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
 import { type RequiredSignature, holdsSecret, signatureWith } from '../config/required-signature-schema.ts'
 import type { Parsed } from '../config/units.ts'
-import { findConfig, requireConfig, shownPath } from './config-file.ts'
+import { namedConfig, requireConfig, shownPath } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
 import type { CreateKeyOptions, KeysOptions, RevokeKeyOptions } from './options.ts'
 import { oneLine, paint, table } from './text.ts'
@@ -119,14 +119,15 @@ export async function revokeKeyCommand(io: Io, options: RevokeKeyOptions): Promi
   return 0
 }
 
-async function openStore(io: Io, { config: named, file }: KeysOptions): Promise<KeyStore | undefined> {
+async function openStore(io: Io, options: KeysOptions): Promise<KeyStore | undefined> {
+  const { file, env } = options
   if (file !== undefined) return { path: file, config: undefined, inline: [], accepted: undefined }
   const stateDir = defaultStateDir(io.env, io.home)
-  const found = named ?? (await findConfig(io))
-  if (found === undefined) {
+  const found = await namedConfig(io, options)
+  if (found.length === 0) {
     return { path: apiKeysFile(undefined, stateDir), config: undefined, inline: [], accepted: undefined }
   }
-  const config = await requireConfig(io, { config: found })
+  const config = await requireConfig(io, { config: found, env })
   if (config === undefined) {
     io.stderr.write('Keys can be changed without the configuration too: name their file with --file.\n')
     return undefined
@@ -134,7 +135,7 @@ async function openStore(io: Io, { config: named, file }: KeysOptions): Promise<
   const apiKeys = config.auth?.apiKeys
   return {
     path: apiKeysFile(apiKeys, config.gateway.stateDir ?? stateDir),
-    config: found,
+    config: found.join(', '),
     inline: apiKeys?.keys ?? [],
     accepted: apiKeys !== undefined,
   }

@@ -46,7 +46,10 @@ test('--version, unknown commands and missing arguments', async () => {
   assert.equal(typo.code, 1)
   assert.match(typo.stderr, /unknown command 'chekc'\n\(Did you mean check\?\)/)
   assert.match((await run({ cwd }, 'call')).stderr, /missing required argument 'tool'/)
-  assert.match((await run({ cwd }, 'check', 'a.yaml', '-c', 'b.yaml')).stderr, /two configuration files/)
+  assert.match(
+    (await run({ cwd }, 'check', 'a.yaml', '-c', 'b.yaml')).stderr,
+    /the configuration is named twice: a.yaml and b.yaml/,
+  )
 })
 
 test('check says what a configuration would do, without its secrets', async () => {

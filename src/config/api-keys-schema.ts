@@ -75,7 +75,8 @@ const entry = mapping({
   name: leaf(parseKeyName, {
     type: 'string',
     pattern: NAME.source,
-    description: 'Who calls with this key: the subject that policies and logs see.',
+    description:
+      'Who calls with this key, the subject that rules and logs see; unique: 1 to 64 letters, digits and . _ @ -.',
   }),
   hash: leaf(
     matching(

@@ -145,10 +145,10 @@ const stdioBackend = mapping({
   command: words('Program to start; it speaks MCP on its standard streams. No shell is involved.'),
   transport: choice(['stdio'], 'Stated for readers; a command means stdio.').prefault('stdio'),
   args: z.array(plainText).prefault([]).meta({ description: 'Arguments of the command.' }),
-  env: z
-    .record(variableName, plainText)
-    .prefault({})
-    .meta({ description: 'Environment variables added to a minimal environment.' }),
+  env: z.record(variableName, plainText).prefault({}).meta({
+    description:
+      'Environment variables added to a minimal environment; the server does not see those of the gateway.',
+  }),
   cwd: words('Working directory, relative to the folder of this file.').prefault('.'),
   ...common,
   health: stdioHealth,

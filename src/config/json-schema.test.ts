@@ -57,7 +57,6 @@ test('every form of a backend is accepted, references included', () => {
 
 test('what the loader refuses is refused by the schema too, as far as a schema can say it', () => {
   for (const value of [
-    {},
     { backends: { a: { url: 'http://a', command: 'b' } } },
     { backends: { a: { url: 'http://a', timeout: 30 } } },
     { backends: { 'a b': 'http://a' } },

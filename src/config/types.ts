@@ -295,6 +295,8 @@ export interface LogConfig {
 
 /** A validated configuration with every default filled in; durations are milliseconds, sizes are bytes. */
 export interface Config {
+  /** The environment that was chosen; undefined for a configuration without environments. */
+  readonly environment?: string | undefined
   readonly gateway: GatewaySettings
   /** Undefined: nobody has to say who they are. */
   readonly auth?: AuthConfig | undefined

@@ -13,8 +13,8 @@ type Issue = z.core.$ZodIssue
 /** A file as plain values, and what must not be shown of it. */
 export interface Unvalidated {
   readonly value: unknown
-  /** The environment variables that the text at a path refers to. */
-  readonly variablesAt: (path: ConfigPath) => readonly string[]
+  /** What the text at a path refers to, such as `NAME` or `file:/run/secrets/x`. */
+  readonly sourcesAt: (path: ConfigPath) => readonly string[]
 }
 
 /** Checks a file against the schema and reports everything that is wrong at once. */
@@ -77,15 +77,26 @@ function toFindings(file: Unvalidated, issue: Issue): readonly Finding[] {
   const found = valueAt(file.value, path)
   const expected = issue.code === 'custom' ? issue.message : expectation(issue)
   if (found === undefined) return [{ path, message: missing(file.value, path, expected) }]
-  const variables = file.variablesAt(path)
-  const hidden = isSecret(path) || variables.length > 0
+  const sources = file.sourcesAt(path)
+  const hidden = isSecret(path) || sources.length > 0
   const wanted =
     isBackend(path) && typeof found !== 'string'
       ? 'expected a URL, or a mapping with url, command or rest'
       : expected
-  const message = `${wanted}; found ${describe(found, hidden, variables)}`
+  const said = sources.length > 0 ? withoutValue(wanted, found) : wanted
+  const message = `${said}; found ${describe(found, hidden, sources)}`
   const suggestion = issue.code === 'custom' && !hidden ? suggest(found, issue.params ?? {}) : undefined
   return [{ path, message, ...(suggestion === undefined ? {} : { suggestion }) }]
+}
+
+/** Shorter texts are no secrets, and stand by chance in any message. */
+const SHORTEST_SECRET = 6
+
+/** A message that may quote a value, without it. */
+export function withoutValue(message: string, found: unknown): string {
+  return typeof found === 'string' && found.length >= SHORTEST_SECRET
+    ? message.replaceAll(found, '…')
+    : message
 }
 
 /** What was probably meant: a hint of the setting's own, or the nearest of the words it takes. */
@@ -161,7 +172,7 @@ function expectation(issue: Issue): string {
  * Headers, environment and arguments often hold secrets, URLs sometimes; where a hash is wanted, somebody may write what
  * it is the hash of.
  */
-function isSecret(path: ConfigPath): boolean {
+export function isSecret(path: ConfigPath): boolean {
   if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash' || path[1] === 'sealing') return true
   if (path[0] === 'store' && path[1] === 'url') return true
   if (path[0] === 'auth' && path.at(-1) === 'key') return true
@@ -172,13 +183,27 @@ function isSecret(path: ConfigPath): boolean {
   )
 }
 
-function describe(found: unknown, hidden: boolean, variables: readonly string[]): string {
-  if (variables.length > 0) return `a value from the environment (${variables.join(', ')})`
+function describe(found: unknown, hidden: boolean, sources: readonly string[]): string {
+  if (sources.length > 0) return `a value from ${describeSources(sources)}`
   if (found === null) return 'nothing'
   if (Array.isArray(found)) return 'a list'
   if (typeof found === 'string') return hidden ? 'text' : JSON.stringify(shorten(found))
   if (typeof found === 'number') return hidden ? 'a number' : `the number ${found}`
   return typeof found === 'boolean' ? String(found) : 'a mapping'
+}
+
+/** Where a value comes from that is not shown: `the environment (NAME)`, `the file /run/secrets/x`. */
+export function describeSources(sources: readonly string[]): string {
+  const [files, variables] = [true, false].map((wanted) =>
+    [...new Set(sources)].filter((source) => source.startsWith('file:') === wanted),
+  )
+  const parts = [
+    ...(variables === undefined || variables.length === 0
+      ? []
+      : [`the environment (${variables.join(', ')})`]),
+    ...(files ?? []).map((file) => `the file ${file.slice('file:'.length)}`),
+  ]
+  return parts.join(' and ')
 }
 
 const LONGEST_SHOWN = 40

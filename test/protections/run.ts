@@ -5,6 +5,7 @@ import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { authentication } from './authentication.ts'
 import { authorization } from './authorization.ts'
+import { configuration } from './configuration.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
@@ -15,6 +16,7 @@ import { signatures } from './signatures.ts'
 const PROTECTIONS: readonly Protection[] = [
   ...authentication,
   ...authorization,
+  ...configuration,
   ...hardening,
   ...integrity,
   ...services,
