@@ -18,11 +18,16 @@ export interface SystemProgram {
 }
 
 /** Every program that tests need beside Node. */
-export const SYSTEM_PROGRAMS: Readonly<Record<'redis', SystemProgram>> = {
+export const SYSTEM_PROGRAMS: Readonly<Record<'redis' | 'python', SystemProgram>> = {
   redis: {
     purpose: 'the tests of the shared store',
     names: ['valkey-server', 'redis-server'],
     aptPackage: 'redis-server',
+  },
+  python: {
+    purpose: 'the tests of signatures made in Python',
+    names: ['python3'],
+    aptPackage: 'python3',
   },
 }
 

@@ -44,7 +44,7 @@ export interface OpenIdProvider {
 }
 
 /** Scopes that its resources know. */
-const SCOPES = 'basic read write'
+const SCOPES: readonly string[] = ['basic', 'read', 'write']
 /** Where browsers come back to. */
 export const REDIRECT = 'http://127.0.0.1:1/callback'
 /** A public client that is known already, and gets no refresh tokens. */
@@ -59,10 +59,20 @@ interface SigningKey {
   readonly privateJwk: JWK
 }
 
+/** What a provider is like. */
+export interface ProviderOptions {
+  /** Seconds that its access tokens are good for; default an hour. */
+  readonly accessTokenTtl?: number
+  /** Scopes that its resources know; default a few. */
+  readonly scopes?: readonly string[]
+  /** What it writes into `aud`, whatever resource a client asked for; default the resource. */
+  readonly audience?: string
+}
+
 /** Starts a provider. */
 export async function openIdProvider(
   scope: Scope,
-  { accessTokenTtl = 3600 }: { readonly accessTokenTtl?: number } = {},
+  { accessTokenTtl = 3600, scopes = SCOPES, audience }: ProviderOptions = {},
 ): Promise<OpenIdProvider> {
   const requests = createJournal<string>('the OpenID provider')
   let serve: (request: IncomingMessage, response: ServerResponse) => void = () => undefined
@@ -76,7 +86,8 @@ export async function openIdProvider(
   let number = 0
   let key = await makeKey(`key-${number}`)
   const install = (): void => {
-    serve = handlerOf(new Provider(issuer, configuration([key.privateJwk], accessTokenTtl)))
+    const known = { keys: [key.privateJwk], accessTokenTTL: accessTokenTtl, scopes, audience }
+    serve = handlerOf(new Provider(issuer, configuration(known)))
   }
   install()
   const stop = async (): Promise<void> => {
@@ -164,12 +175,19 @@ function confidential(
   }
 }
 
-function configuration(keys: JWK[], accessTokenTTL: number): Configuration {
+interface Known {
+  readonly keys: JWK[]
+  readonly accessTokenTTL: number
+  readonly scopes: readonly string[]
+  readonly audience: string | undefined
+}
+
+function configuration({ keys, accessTokenTTL, scopes, audience }: Known): Configuration {
   return {
     jwks: { keys },
     cookies: { keys: ['cookie-key'] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
-    scopes: ['openid', 'offline_access', ...SCOPES.split(' ')],
+    scopes: ['openid', 'offline_access', ...scopes],
     clients: [
       ...['machine', 'other', 'opaque', 'gateway'].map((id) => confidential(id, ['client_credentials'])),
       {
@@ -206,8 +224,8 @@ function configuration(keys: JWK[], accessTokenTTL: number): Configuration {
         defaultResource: () => [],
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource, client) => ({
-          scope: SCOPES,
-          audience: resource,
+          scope: scopes.join(' '),
+          audience: audience ?? resource,
           accessTokenTTL,
           accessTokenFormat: client.clientId === 'opaque' ? 'opaque' : 'jwt',
           jwt: { sign: { alg: 'ES256' } },
