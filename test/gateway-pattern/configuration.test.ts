@@ -1,12 +1,13 @@
 // How the gateway pattern is configured, and when it is used: environments, health, versions.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { modernServer } from '../language/http-backend.ts'
 import { eventually } from '../language/journal.ts'
 import { front } from '../language/front.ts'
 import { answering, restServer } from '../language/rest-server.ts'
 import { type Scope, scopeOf } from '../language/scope.ts'
 import { saved, serve } from './page.ts'
-import { callsOf, database, github, servers } from './servers.ts'
+import { TOOLS, callsOf, database, github, servers } from './servers.ts'
 
 describe('Configuration', () => {
   test('is one file with a JSON Schema, and says of each value where it comes from', async (t) => {
@@ -69,6 +70,8 @@ describe('Health Checks', () => {
   test('gateway_health says who is healthy, unhealthy and unreachable, how fast they are, and why not', async (t) => {
     const scope = scopeOf(t)
     const { addresses, ...all } = await servers(scope)
+    // What stands in front of it knows no sessions.
+    const second = await modernServer(scope, { label: 'database', tools: TOOLS.database })
     /** The server with a `/health` that answers so. */
     const withHealth = async (url: string, status: number): Promise<string> =>
       front(scope, url, ({ request, response }) => {
@@ -81,27 +84,25 @@ describe('Health Checks', () => {
       addresses: {
         ...addresses,
         'http://localhost:8001/mcp': await withHealth(all.github.url, 200),
-        'http://localhost:8002/mcp': await withHealth(all.database.url, 503),
+        'http://localhost:8002/mcp': await withHealth(second.url, 503),
       },
     })
+    // The tool has a limit like any other; operators may ask as often as they like.
+    const status = async (): Promise<string> => (await there.run('status')).stdout
+    await eventually('all of them have been asked', async () => {
+      const shown = await status()
+      return /^github +healthy +\d/m.test(shown) && /^database +unhealthy /m.test(shown)
+    })
+    assert.match(await status(), /^storage +unreachable /m)
     const client = await there.client()
     type Told = Readonly<Record<string, { status: string; latency_ms?: number; error?: string }>>
-    const health = async (): Promise<Told> => JSON.parse((await client.call('gateway_health')).text) as Told
-    await eventually(
-      'the bad status is noticed',
-      async () => (await health())['database']?.status === 'unhealthy',
-    )
-    const told = await health()
+    const told = JSON.parse((await client.call('gateway_health')).text) as Told
     assert.deepEqual(Object.keys(told), ['github', 'database', 'storage'])
     assert.equal(told['github']?.status, 'healthy')
     assert.ok((told['github'].latency_ms ?? -1) > 0)
     assert.equal(told['github'].error, undefined)
     assert.equal(told['database']?.error, 'answered HTTP 503')
     assert.deepEqual(told['storage'], { status: 'unreachable', error: 'connection refused' })
-    // What operators see is the same.
-    const { stdout } = await there.run('status')
-    for (const line of [/^github +healthy /m, /^database +unhealthy /m, /^storage +unreachable /m])
-      assert.match(stdout, line)
   })
 })
 
