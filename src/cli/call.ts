@@ -37,8 +37,11 @@ async function findTool(client: Client, name: string): Promise<ListedTool> {
   const found = tools.find((tool) => tool.name === name)
   if (found !== undefined) return found
   const names = tools.map((tool) => tool.name)
-  // Somebody who leaves out the backend's name means the tool of that name.
-  const meant = names.find((each) => each.endsWith(`_${name}`)) ?? nearest(name, names)
+  // Somebody who leaves out the backend's name means the tool of that name; somebody who stops early, the whole of it.
+  const meant =
+    names.find((each) => each.endsWith(`_${name}`)) ??
+    nearest(name, names) ??
+    names.find((each) => each.startsWith(name))
   throw new CliError(
     `unknown tool: ${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
     'toolgate tools lists those that exist.',
