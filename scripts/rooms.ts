@@ -8,7 +8,10 @@ const levels: readonly (readonly string[])[] = [
   ['main'],
   ['cli'],
   ['index'],
+  ['embed'],
+  ['host'],
   ['gateway'],
+  ['parts'],
   ['call-path'],
   ['listener', 'admin', 'telemetry'],
   ['filters'],
@@ -22,7 +25,7 @@ const levels: readonly (readonly string[])[] = [
 ]
 
 /** The rooms that are a single file, `src/<room>.ts`. */
-const files: ReadonlySet<string> = new Set(['main', 'index', 'gateway', 'call-path', 'errors'])
+const files: ReadonlySet<string> = new Set(['main', 'index', 'host', 'gateway', 'parts', 'call-path', 'errors'])
 
 /** What an import must look like to be refused, and the sentence that then says why. */
 export type Border = { readonly regex: string; readonly message: string; readonly importNames?: string[] }
