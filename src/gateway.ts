@@ -59,10 +59,14 @@ export interface Gateway {
    * start. Backends with the same settings stay what they are, with their connections, lists, circuits and sessions of
    * clients; subscriptions go on with what there is now. Calls in flight end where they began.
    *
-   * @returns settles once backends that left have no calls any more, or the time to drain is over, and they are closed
+   * @returns in force already; settles once backends that left have no calls any more, or the time to drain is over, and they are closed
    * @throws where the configuration cannot be put in force; nothing has changed then
    */
   apply(config: Config): Promise<void>
+  /** Asks every backend for its tools now. Settles when all have answered or `ms` have passed; never rejects. */
+  ask(ms: number): Promise<void>
+  /** The backend whose tool clients of the aggregate see by that name, as far as it is known. */
+  ownerOf(tool: string): string | undefined
   /** Serves one client on a pair of streams. */
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
@@ -91,7 +95,7 @@ const LOOK = 20
  * @throws LockError if the file with the approved definitions (`integrity.lock`) is there and cannot be believed
  */
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
-  const parts = openParts(config, ports)
+  const parts = openParts(config, { ...ports, fetch: ports.fetch ?? globalThis.fetch })
   return new RunningGateway(parts, swapSnapshot(parts, config), {
     name: config.gateway.name,
     version: ports.version,
@@ -122,7 +126,7 @@ class RunningGateway implements Gateway {
     return this.#snapshot.config
   }
 
-  async apply(config: Config): Promise<void> {
+  apply(config: Config): Promise<void> {
     if (this.#closing !== undefined) throw new GatewayError('DRAINING', 'The gateway is shutting down')
     const { snapshot, gone, added } = swapSnapshot(this.#parts, config)
     this.#snapshot = snapshot
@@ -130,11 +134,21 @@ class RunningGateway implements Gateway {
     for (const name of added) void this.#fetchLists(name)
     const closing = Promise.all(gone.map(async (backend) => this.#leave(backend))).then(() => undefined)
     this.#leaving.add(closing)
-    try {
-      await closing
-    } finally {
-      this.#leaving.delete(closing)
-    }
+    const forget = (): void => void this.#leaving.delete(closing)
+    closing.then(forget, forget)
+    return closing
+  }
+
+  async ask(ms: number): Promise<void> {
+    const { catalog } = this.#parts
+    await this.#within(
+      ms,
+      [...this.#snapshot.configured.keys()].map((name) => catalog.refetch('tools', name)),
+    )
+  }
+
+  ownerOf(tool: string): string | undefined {
+    return this.#parts.catalog.peek('tools', { kind: 'aggregate' }, tool)?.entry.backend
   }
 
   /** Closes a backend once nobody uses it. */
@@ -165,14 +179,17 @@ class RunningGateway implements Gateway {
   }
 
   async ready(ms: number): Promise<void> {
-    const { clock, store } = this.#parts
-    const deadline = Promise.withResolvers<void>()
-    const cancel = clock.after(ms, deadline.resolve)
     // Not only the tools: which URIs collide has to be known before the first result that mentions one.
-    const all = Promise.all(this.#snapshot.names.map((name) => this.#fetchLists(name)))
-    await Promise.race([Promise.all([all, store.ready()]), deadline.promise])
-    cancel()
+    const lists = this.#snapshot.names.map((name) => this.#fetchLists(name))
+    await this.#within(ms, [...lists, this.#parts.store.ready()])
     this.#isReady = true
+  }
+
+  async #within(ms: number, work: readonly Promise<void>[]): Promise<void> {
+    const deadline = Promise.withResolvers<void>()
+    const cancel = this.#parts.clock.after(ms, deadline.resolve)
+    await Promise.race([Promise.all(work), deadline.promise])
+    cancel()
   }
 
   async #fetchLists(backend: string): Promise<void> {

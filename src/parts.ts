@@ -90,9 +90,9 @@ export interface Parts extends Omit<CallPathParts, 'config' | 'backends' | 'poli
  *
  * @throws LockError if the file with the approved definitions is there and cannot be believed
  */
-export function openParts(config: Config, ports: GatewayPorts): Parts {
+export function openParts(config: Config, ports: GatewayPorts & { readonly fetch: Fetch }): Parts {
   const { clock = systemClock, log = silentLog, random = Math.random, stateDir } = ports
-  const { audit = auditToLog(log), fetch = globalThis.fetch, observers = [] } = ports
+  const { audit = auditToLog(log), fetch, observers = [] } = ports
   const live: Parts['live'] = { config, snapshot: undefined }
   const backends = (): ReadonlyMap<string, Backend> => live.snapshot?.backends ?? NO_BACKENDS
   const sealer = createSealer(...sealingKeys(config.gateway.sealing, stateDir, log))

@@ -60,7 +60,11 @@ function reason(error: Error): string {
 
 /** Checks a configuration that is there as text already, in YAML or JSON; desktop clients' files included. */
 export function parseConfig(source: ConfigSource, env: Environment): ConfigResult {
-  const tree = readSource(source, env)
+  return checkTree(readSource(source, env), source.dir)
+}
+
+/** Checks a configuration that has been read. */
+export function checkTree(tree: SourceTree, dir: string): ConfigResult {
   if (tree.value === undefined && tree.findings.length > 0) return failed(tree, tree.findings)
   if (!isMapping(tree.value)) {
     const message =
@@ -74,7 +78,7 @@ export function parseConfig(source: ConfigSource, env: Environment): ConfigResul
   const warnings = [...(client?.warnings ?? []), ...seen, ...doubts(settings, member ?? 'backends')]
   return {
     ok: true,
-    config: toConfig(settings, source.dir),
+    config: toConfig(settings, dir),
     warnings: warnings.map((each) => tree.locate(each)),
   }
 }

@@ -83,7 +83,8 @@ function tablesOf(source: ToolSource): () => Tables {
     known = {
       of: tools,
       byName: new Map(tools.map((tool) => [tool.name, tool])),
-      entries: tools.map(({ call: _, exact: __, ...definition }) => JSON.stringify(definition)),
+      // A function is nothing in JSON: what is left is the definition.
+      entries: tools.map((tool) => JSON.stringify({ ...tool, exact: undefined })),
     }
     return known
   }

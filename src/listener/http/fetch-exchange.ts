@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
-import type { ReadableStream as NodeStream } from 'node:stream/web'
 import type { HttpRequest, HttpResponse } from './exchange.ts'
 
 /** A `Request` of the Fetch standard as the listener reads requests. */
@@ -23,7 +22,7 @@ export class FetchRequest implements HttpRequest {
     this.rawHeaders = [...headers].flat()
     const localPort = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
     this.socket = { remoteAddress: address, localPort }
-    this.#body = body === null ? Readable.from([]) : Readable.fromWeb(body as NodeStream)
+    this.#body = body === null ? Readable.from([]) : Readable.fromWeb(body)
     // Whoever reads hears of the end of a broken body by `close`.
     this.#body.on('error', () => undefined)
   }
@@ -32,8 +31,8 @@ export class FetchRequest implements HttpRequest {
     return this.#body.readableEnded
   }
 
-  on(event: string, listener: (...args: never[]) => void): this {
-    this.#body.on(event, listener as () => void)
+  on(event: 'data' | 'end' | 'close', listener: (chunk: Buffer) => void): this {
+    this.#body.on(event, listener)
     return this
   }
 
