@@ -63,6 +63,8 @@ export interface Gateway {
    * @throws where the configuration cannot be put in force; nothing has changed then
    */
   apply(config: Config): Promise<void>
+  /** Reads the list of the gateway's own tools again, after a change. Never rejects. */
+  relist(): Promise<void>
   /** Asks every backend for its tools now. Settles when all have answered or `ms` have passed; never rejects. */
   ask(ms: number): Promise<void>
   /** The backend whose tool clients of the aggregate see by that name, as far as it is known. */
@@ -137,6 +139,11 @@ class RunningGateway implements Gateway {
     const forget = (): void => void this.#leaving.delete(closing)
     closing.then(forget, forget)
     return closing
+  }
+
+  async relist(): Promise<void> {
+    const { own, catalog } = this.#parts
+    if (own !== undefined) await catalog.refetch('tools', own.name)
   }
 
   async ask(ms: number): Promise<void> {

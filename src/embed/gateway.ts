@@ -178,6 +178,8 @@ class EmbeddedGateway implements Gateway {
   #settings: LiveSettings
   #isStarted = false
   #isClosed = false
+  /** Settles when calls find the tools that there are now. */
+  #listed: Promise<void> = Promise.resolve()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -214,6 +216,7 @@ class EmbeddedGateway implements Gateway {
     const { name } = definition
     const other = inner.ownerOf(name)
     tools.add(definition, handler as ToolHandler<Readonly<Record<string, unknown>>>)
+    this.#listed = inner.relist()
     if (other !== undefined)
       log('warn', 'a tool of the gateway takes the name of one of a backend, which gets another', {
         tool: name,
@@ -222,12 +225,16 @@ class EmbeddedGateway implements Gateway {
   }
 
   removeTool(name: string): boolean {
-    return this.#parts.tools.remove(name)
+    const { tools, inner } = this.#parts
+    const isGone = tools.remove(name)
+    if (isGone) this.#listed = inner.relist()
+    return isGone
   }
 
   async call(request: CallRequest): Promise<ToolResult> {
     if (this.#isClosed) throw new GatewayError('DRAINING', 'The gateway is closed')
     const caller: Caller = callerOf(request.principal, request.client)
+    await this.#listed
     return callTool(this.#parts.calls, request, caller)
   }
 

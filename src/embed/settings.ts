@@ -31,7 +31,7 @@ export interface SettingsPorts {
  * @throws ConfigError with everything that is wrong
  */
 export function readSettings(input: GatewayInput, ports: SettingsPorts): LiveSettings {
-  const backends = input.backends ?? {}
+  const { backends = {} } = input
   const config = read({ ...input, backends }, ports)
   return {
     config,

@@ -61,6 +61,9 @@ export interface OwnTools extends ToolSource {
 /** Tools of the gateway itself at most. */
 const MOST_TOOLS = 1000
 
+/** Milliseconds for which clients that follow no changes may believe the list: programs add most tools at their start. */
+const LIFE = 10_000
+
 const NAME = new RegExp(`^[A-Za-z0-9_.-]{1,${MAX_NAME}}$`)
 
 /** Characters of a title or description. */
@@ -75,6 +78,7 @@ export function createOwnTools(ports: ToolPorts): OwnTools {
     for (const listener of listeners) listener()
   }
   return {
+    ttlMs: LIFE,
     current: () => tools,
     onChange(listener) {
       listeners.add(listener)

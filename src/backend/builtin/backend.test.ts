@@ -18,7 +18,7 @@ const greet: BuiltinTool = {
 
 const backendOf = (...tools: readonly BuiltinTool[]) =>
   createBuiltinBackend(
-    { current: () => tools, onChange: () => () => undefined },
+    { ttlMs: 1000, current: () => tools, onChange: () => () => undefined },
     { clock: createFakeClock() },
   )
 

@@ -24,10 +24,10 @@ import type { BuiltinTool, ToolOutput, ToolSource } from './tool.ts'
 /** Name of the backend that is the gateway itself: no other can have it, and its tools are called `gateway_…`. */
 export const BUILTIN = 'gateway'
 
-/** Milliseconds for which its list is fresh: where it changes, that is told. */
-const LIST_LIFE = 3_600_000
+/** Milliseconds for which it surely has no other lists. */
+const LIFE = 3_600_000
 
-const NO_LIST: BackendList = { entries: [], ttlMs: LIST_LIFE, cacheScope: 'public', offered: false }
+const NO_LIST: BackendList = { entries: [], ttlMs: LIFE, cacheScope: 'public', offered: false }
 
 /**
  * Makes a backend of tools that the gateway carries out itself, so that names, lists, permissions and everything else
@@ -61,7 +61,11 @@ export function createBuiltinBackend(tools: ToolSource, { clock }: { readonly cl
     resumes: () => false,
     identify: () => Promise.resolve(identity),
     list: (kind: ListKind) =>
-      Promise.resolve(kind === 'tools' ? { ...NO_LIST, entries: known().entries, offered: true } : NO_LIST),
+      Promise.resolve(
+        kind === 'tools'
+          ? { ...NO_LIST, entries: known().entries, ttlMs: tools.ttlMs, offered: true }
+          : NO_LIST,
+      ),
     status: () => status,
     subscribe: (filter, subscriber) => follow(tools, filter, subscriber),
     close: () => Promise.resolve(),

@@ -40,6 +40,8 @@ export interface ToolContext {
 
 /** Tools that can come and go. */
 export interface ToolSource {
+  /** Milliseconds for which clients that follow no changes may believe the list. */
+  readonly ttlMs: number
   /** Those that there are; the same list for as long as it holds the same. */
   current(): readonly BuiltinTool[]
   /** Calls back after every change. Returns the way to stop. */

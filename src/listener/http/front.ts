@@ -31,7 +31,7 @@ export interface Front {
   readonly sessions: number
   /** Ends what would last as long as the sessions themselves. */
   drain(): void
-  /** Ends every session. */
+  /** Ends every session, and serves nothing from then on. */
   close(reason: GatewayError): void
 }
 
@@ -51,6 +51,8 @@ export function createFront(ports: ListenerPorts, isReady: Readiness): Front {
 /** Takes every request to what serves it. */
 class HttpFront implements Front {
   draining = false
+  /** Why nothing is served any more; undefined while it is. */
+  #closed: GatewayError | undefined
   readonly #ports: ListenerPorts
   readonly #isReady: Readiness
   readonly #checkOrigin: OriginCheck
@@ -87,6 +89,7 @@ class HttpFront implements Front {
   }
 
   close(reason: GatewayError): void {
+    this.#closed = reason
     this.#legacy.close(reason)
     this.#sse.close(reason)
   }
@@ -139,6 +142,8 @@ class HttpFront implements Front {
   }
 
   #handle(request: HttpRequest, response: HttpResponse): void {
+    // The server of somebody else may go on.
+    if (this.#closed !== undefined) throw this.#closed
     const path = pathOf(request)
     const client = this.#clientOf(request)
     this.#addressLimit?.(client.address)
