@@ -80,9 +80,11 @@ describe('removing a backend', () => {
     const waiting = gateway.call({ backend: 'a', tool: 'wait' })
     await one.journal.until(({ kind }) => kind === 'call')
     let isClosed = false
-    const removed = gateway.removeBackend('a').then(() => {
+    const remove = async (): Promise<void> => {
+      await gateway.removeBackend('a')
       isClosed = true
-    })
+    }
+    const removed = remove()
     await assert.rejects(gateway.call({ backend: 'a', tool: 'echo' }), { code: 'UNKNOWN_BACKEND' })
     assert.equal(isClosed, false)
     one.release()
@@ -215,8 +217,8 @@ describe('a configuration that cannot be used', () => {
     const circle: Record<string, unknown> = {}
     circle['gateway'] = circle
     const scope = { after: () => undefined }
-    for (const input of [circle, { backends: { a: () => '' } }, { backends: null }])
-      assert.throws(() => embedded(scope, input as GatewayInput), ConfigError)
+    const inputs: readonly object[] = [circle, { backends: { a: () => '' } }, { backends: null }]
+    for (const input of inputs) assert.throws(() => embedded(scope, input), ConfigError)
   })
 
   test('a name that is taken is an error, and changes nothing', async (t) => {

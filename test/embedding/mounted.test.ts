@@ -92,7 +92,8 @@ describe('handler', () => {
         headers: { accept: 'text/event-stream' },
         signal: leaving.signal,
       })
-      const reader = (stream.body ?? new ReadableStream<Uint8Array>()).getReader()
+      const body: ReadableStream<Uint8Array> = stream.body ?? new ReadableStream()
+      const reader = body.getReader()
       const first = new TextDecoder().decode((await reader.read()).value)
       leaving.abort()
       assert.match(first, new RegExp(`^event: endpoint\ndata: ${place}/messages\\?sessionId=`))
@@ -233,12 +234,16 @@ describe('fetch', () => {
     ],
     'a streamed body that is too large': [
       () =>
-        requestFor('tools/list', {}, {
-          body: new ReadableStream({
-            pull: (controller) => controller.enqueue(new Uint8Array(1024).fill(32)),
-          }),
-          duplex: 'half',
-        } as RequestInit),
+        requestFor(
+          'tools/list',
+          {},
+          {
+            body: new ReadableStream({
+              pull: (controller) => controller.enqueue(new Uint8Array(1024).fill(32)),
+            }),
+            duplex: 'half',
+          },
+        ),
       413,
     ],
     'a body that is no JSON': [() => requestFor('tools/list', {}, { body: '{' }), 400],

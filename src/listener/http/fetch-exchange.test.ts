@@ -42,7 +42,7 @@ describe('a request', () => {
 
   test('ends where its body breaks off', async () => {
     const body = new ReadableStream({ pull: (controller) => controller.error(new Error('gone')) })
-    const request = requestOf({ method: 'POST', body, duplex: 'half' } as RequestInit)
+    const request = requestOf({ method: 'POST', body, duplex: 'half' })
     const closed = Promise.withResolvers<void>()
     request.on('data', () => undefined).on('close', () => closed.resolve())
     await closed.promise
@@ -84,7 +84,8 @@ describe('a response', () => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.flushHeaders()
     const { body } = await response.response
-    const reader = (body ?? new ReadableStream<Uint8Array>()).getReader()
+    const stream: ReadableStream<Uint8Array> = body ?? new ReadableStream()
+    const reader = stream.getReader()
     const line = 'x'.repeat(16_384)
     assert.deepEqual(
       [1, 2, 3, 4].map(() => response.write(line)),
