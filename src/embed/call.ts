@@ -1,6 +1,7 @@
 import { type ErrorCode, ERRORS, GatewayError } from '../errors.ts'
 import type { Answerer, Outcome, Refusal } from '../filters/rescue.ts'
 import type { Notifications, Route } from '../pipeline/call.ts'
+import { Canceller } from '../pipeline/signal.ts'
 import { member, numberOf, stringOf, valueOf } from '../protocol/json.ts'
 import { type NotificationMessage, type RequestMessage, parseMessage } from '../protocol/message.ts'
 import { type Implementation, META } from '../protocol/meta.ts'
@@ -109,11 +110,9 @@ async function once(ports: CallPorts, making: Making): Promise<JsonValue> {
   const { request, caller } = making
   const { signal, onProgress } = request
   const message = messageOf(ports, making)
-  const controller = new AbortController()
+  const canceller = new Canceller()
   const cancel = (): void =>
-    controller.abort(
-      new GatewayError('CANCELLED', 'The caller cancelled the call', { cause: signal?.reason }),
-    )
+    canceller.abort(new GatewayError('CANCELLED', 'The caller cancelled the call', { cause: signal?.reason }))
   if (signal?.aborted === true) cancel()
   signal?.addEventListener('abort', cancel)
   const out: Notifications = {
@@ -127,7 +126,7 @@ async function once(ports: CallPorts, making: Making): Promise<JsonValue> {
     method: message.method,
     route,
     headers: undefined,
-    signal: controller.signal,
+    signal: canceller,
   }
   try {
     return resultOf(await ports.answer(call, out), backend)
