@@ -1,3 +1,4 @@
+import { createBoundedMap } from '../auth/bounded-map.ts'
 import { principalId } from '../auth/principal-id.ts'
 import { GatewayError } from '../errors.ts'
 import { ANONYMOUS, type AuthenticatedPrincipal, type Downstream, type Principal } from '../pipeline/call.ts'
@@ -31,8 +32,8 @@ const EMBEDDER = 'toolgate:embedder'
 /** Characters of a client's name. */
 const MAX_LABEL = 256
 
-/** The same principal for the same object, because rights are remembered by it. */
-const known = new WeakMap<CallerInput, AuthenticatedPrincipal>()
+/** The same principal for whoever is the same in everything, because rights are remembered by it. */
+const known = createBoundedMap<AuthenticatedPrincipal>(1000)
 
 /**
  * Whoever an embedder says calls: a principal of its own, or an anonymous client by its name.
@@ -55,12 +56,16 @@ export function callerOf(input: CallerInput | undefined, client: string | undefi
 }
 
 function principalOf(input: CallerInput): AuthenticatedPrincipal {
-  const before = known.get(input)
-  if (before !== undefined) return before
-  const { subject, issuer = EMBEDDER, client, tenant, scopes = [], groups = [], claims = {} } = input
+  const { subject, issuer = EMBEDDER, client, tenant } = input
   if (typeof subject !== 'string' || subject === '')
     throw new GatewayError('INVALID_PARAMS', 'The principal of a call needs a subject')
+  const [scopes, groups] = [[...(input.scopes ?? [])], [...(input.groups ?? [])]]
+  // A copy: what is changed in the original is for the next call.
+  const claims = copyOf(input.claims ?? {})
   const who = { issuer, subject, client, tenant }
+  const key = JSON.stringify([issuer, subject, client ?? null, tenant ?? null, scopes, groups, claims])
+  const before = known.get(key)
+  if (before !== undefined) return before
   const principal: AuthenticatedPrincipal = {
     ...who,
     id: principalId(who),
@@ -70,8 +75,16 @@ function principalOf(input: CallerInput): AuthenticatedPrincipal {
     claims,
     expiresAt: undefined,
   }
-  known.set(input, principal)
+  known.set(key, principal)
   return principal
+}
+
+function copyOf(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(JSON.stringify(claims)) as Readonly<Record<string, unknown>>
+  } catch (error) {
+    throw new GatewayError('INVALID_PARAMS', 'The claims of a principal must be JSON', { cause: error })
+  }
 }
 
 /** Calls of the gateway's own tools that may be made within each other. */

@@ -5,12 +5,19 @@ import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { authentication } from './authentication.ts'
 import { authorization } from './authorization.ts'
+import { embedding } from './embedding.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
 
 /** Every list of protections. */
-const PROTECTIONS: readonly Protection[] = [...authentication, ...authorization, ...hardening, ...integrity]
+const PROTECTIONS: readonly Protection[] = [
+  ...authentication,
+  ...authorization,
+  ...embedding,
+  ...hardening,
+  ...integrity,
+]
 
 /** Processes at once. */
 const PARALLEL = 2
