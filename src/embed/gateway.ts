@@ -209,6 +209,8 @@ class EmbeddedGateway implements Gateway {
     const closed = this.#apply(settings)
     this.#parts.tally.forget(name)
     await closed
+    // What was under way was counted after that.
+    if (!this.backends.includes(name)) this.#parts.tally.forget(name)
   }
 
   tool(definition: ToolDefinition, handler: ToolHandler<never>): void {

@@ -232,6 +232,20 @@ describe('a configuration that cannot be used', () => {
     assert.deepEqual(gateway.backends, ['a'])
   })
 
+  test('a listener may be closed before the gateway, and others opened', async (t) => {
+    const { gateway } = embedded(scopeOf(t))
+    const first = await gateway.listen({ port: 0 })
+    const second = await gateway.listen({ port: 0 })
+    assert.equal((await fetch(new URL('/healthz', first.url))).status, 200)
+    await first.close()
+    await assert.rejects(fetch(new URL('/healthz', first.url)))
+    assert.equal((await fetch(new URL('/healthz', second.url))).status, 200)
+    await gateway.close()
+    await assert.rejects(fetch(new URL('/healthz', second.url)))
+    assert.throws(() => gateway.registerBackend('a', 'http://127.0.0.1:9/mcp'), { code: 'DRAINING' })
+    assert.deepEqual(gateway.backends, [])
+  })
+
   test('listening where others can connect needs authentication', async (t) => {
     const { gateway } = embedded(scopeOf(t))
     await assert.rejects(

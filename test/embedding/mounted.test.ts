@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
+import { connect, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
@@ -98,6 +99,38 @@ describe('handler', () => {
       leaving.abort()
       assert.match(first, new RegExp(`^event: endpoint\ndata: ${place}/messages\\?sessionId=`))
     })
+
+  test('leaves questions about health to a framework, and answers them where there is none', async (t) => {
+    const scope = scopeOf(t)
+    const { gateway } = embedded(scope)
+    const alone = await nodeServer(scope, gateway.handler)
+    assert.equal(await (await fetch(`${alone}/healthz`)).text(), 'ok\n')
+    const mounted = await nodeServer(scope, mountedAt('', gateway))
+    assert.equal(await (await fetch(`${mounted}/healthz`)).text(), 'next')
+  })
+
+  test('checks the host of a request over HTTP/2 too', async (t) => {
+    const scope = scopeOf(t)
+    const { gateway } = embedded(scope)
+    const server = createHttp2Server((request, response) => {
+      gateway.handler(request as unknown as IncomingMessage, response as unknown as ServerResponse)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const session = connect(`http://127.0.0.1:${port}`)
+    scope.after(async () => {
+      session.close()
+      server.close()
+    })
+    const statusFor = async (authority: string): Promise<unknown> => {
+      const stream = session.request({ ':path': '/healthz', ':authority': authority })
+      const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+      stream.resume()
+      return headers[':status']
+    }
+    assert.deepEqual([await statusFor('localhost'), await statusFor('evil.example')], [200, 403])
+  })
 
   test('says when the body was read before', async (t) => {
     const scope = scopeOf(t)

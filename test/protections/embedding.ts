@@ -80,6 +80,14 @@ export const embedding: readonly Protection[] = [
     fails: 'ends its sessions and streams when the gateway is closed',
   },
   {
+    against: 'rebinding of names over HTTP/2',
+    file: 'src/listener/http/mount.ts',
+    find: 'request.headers.host ??= authority',
+    replace: 'void authority',
+    test: MOUNTED,
+    fails: 'checks the host of a request over HTTP/2 too',
+  },
+  {
     against: 'heads without end, where no parser of Node bounds them',
     file: 'src/listener/http/fetch.ts',
     find: 'sizeOf(exchange) > maxHeaders',

@@ -23,7 +23,7 @@ export interface Front {
   serve(request: HttpRequest, response: HttpResponse): void
   /** On a connection for which there is no place: whoever asks for our health is answered, everybody else refused. */
   serveSurplus(request: HttpRequest, response: HttpResponse): void
-  /** Whether the path is one of the gateway's own. */
+  /** Whether the path is one of the gateway's own. Those that ask for its health may be somebody else's too. */
   serves(path: string): boolean
   /** Answers with an error. */
   refuse(request: HttpRequest, response: HttpResponse, error: unknown): void
@@ -98,8 +98,6 @@ class HttpFront implements Front {
     return (
       path === '/mcp' ||
       BACKEND_PATH.test(path) ||
-      path === '/healthz' ||
-      path === '/readyz' ||
       path.startsWith(PUBLIC_PATH) ||
       this.#sse.routeOf(path) !== undefined ||
       this.#sse.messageRouteOf(path, path) !== undefined

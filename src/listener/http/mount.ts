@@ -16,7 +16,7 @@ type Shortened = IncomingMessage & { readonly originalUrl?: string }
 /**
  * Makes the handler. Frameworks take the place where it is mounted off the front of the URL (`/mcp` mounted at `/mcp`
  * comes as `/`): the URL as it was is looked at first, then what is left of it, and the first that is a path of the
- * gateway counts.
+ * gateway counts. Where a framework asks further, it is left to it who answers `/healthz` and `/readyz`.
  */
 export function mountedFront(front: Front, log: Log): NodeHandler {
   return (request: Shortened, response, next) => {
@@ -24,6 +24,9 @@ export function mountedFront(front: Front, log: Log): NodeHandler {
     const own = [originalUrl, url].find((one) => front.serves(pathOf(one)))
     if (own === undefined && next !== undefined) return next()
     if (own !== undefined) request.url = own
+    // HTTP/2 has another name for it (RFC 9113 §8.3.1), and must not pass for a request that says nothing.
+    const authority = request.headers[':authority']
+    if (typeof authority === 'string') request.headers.host ??= authority
     if (!request.readableEnded) return front.serve(request, response)
     const message = 'the body of a request was read before the gateway got it: mount it before body parsers'
     log('error', message)
