@@ -1,5 +1,15 @@
-import { type ConfigResult, checkTree } from './load.ts'
-import { type ConfigPath, type Finding, formatPath } from './problem.ts'
+import { resolve } from 'node:path'
+import { checkValue } from './load.ts'
+import { type ConfigPath, type ConfigProblem, type Finding, formatPath } from './problem.ts'
+import type { Config } from './types.ts'
+
+/** What came of checking a configuration of values. Problems have no line. */
+export type ValueResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] }
+
+/** How a configuration that is no file is called. */
+export const NAME = 'the configuration'
 
 /** Bounds of a configuration that a program made: what goes in circles ends here too. */
 const MAX_DEPTH = 32
@@ -8,25 +18,21 @@ const MAX_NODES = 100_000
 /**
  * Checks a configuration that is there as values already. Texts mean what they say: there are no references in them.
  *
- * @param name how it is called in problems, which have no line
  * @param dir absolute folder that relative paths in it start from
  */
-export function configOf(
-  value: unknown,
-  { name, dir }: { readonly name: string; readonly dir: string },
-): ConfigResult {
+export function configOf(value: unknown, dir: string): ValueResult {
   const findings: Finding[] = []
   const copy = plainCopy(value, { findings, nodes: 0 }, [])
-  const tree = {
-    value: copy,
-    findings,
-    variablesAt: () => [],
-    locate: ({ path, message, suggestion }: Finding) => {
-      const problem = { file: name, line: 0, column: 0, path: formatPath(path), message }
-      return suggestion === undefined ? problem : { ...problem, suggestion }
-    },
-  }
-  return checkTree(tree, dir)
+  const resolved = { value: copy, findings, sourcesAt: () => [], unresolved: new Set<string>() }
+  const checked = checkValue(resolved, (_path, written) => resolve(dir, written))
+  const { config } = checked
+  if (config === undefined) return { ok: false, problems: checked.findings.map(toProblem) }
+  return { ok: true, config, warnings: checked.warnings.map(toProblem) }
+}
+
+function toProblem({ path, message, suggestion }: Finding): ConfigProblem {
+  const problem = { file: NAME, line: 0, column: 0, path: formatPath(path), message }
+  return suggestion === undefined ? problem : { ...problem, suggestion }
 }
 
 interface Copying {

@@ -1,4 +1,4 @@
-import { configOf } from '../config/from-value.ts'
+import { NAME, configOf } from '../config/from-value.ts'
 import type { Config, ListenAddress } from '../config/types.ts'
 import type { Log } from '../pipeline/log.ts'
 import { ConfigError } from './config-error.ts'
@@ -56,7 +56,7 @@ export function readSettings(input: GatewayInput, ports: SettingsPorts): LiveSet
 
 /** The admin listener and the log file of the command belong to processes that are a gateway, not to those that have one. */
 function read(input: GatewayInput, { log, dir }: SettingsPorts): Config {
-  const result = configOf({ ...input, admin: false }, { name: 'the configuration', dir })
+  const result = configOf({ ...input, admin: false }, dir)
   if (!result.ok) throw new ConfigError(result.problems)
   for (const { path, message } of result.warnings) {
     // It fills up later.
@@ -66,5 +66,5 @@ function read(input: GatewayInput, { log, dir }: SettingsPorts): Config {
 }
 
 function problem(path: string, message: string): ConfigError {
-  return new ConfigError([{ file: 'the configuration', line: 0, column: 0, path, message }])
+  return new ConfigError([{ file: NAME, line: 0, column: 0, path, message }])
 }
