@@ -11,6 +11,7 @@ createGateway({ backends: { github: 'http://localhost:8001/mcp', files: { comman
 gateway.registerBackend('github', 'http://localhost:8001/mcp')
 gateway.registerBackend('github', { url: 'http://localhost:8001/mcp', timeout: '30s' })
 gateway.registerBackend({ name: 'github', url: 'http://localhost:8001/mcp' })
+gateway.registerBackend({ name: 'crm', rest: { url: 'http://localhost:8004', tools: { find: {} } } })
 
 // @ts-expect-error a bare number can mean two things
 gateway.registerBackend({ name: 'github', url: 'http://localhost:8001/mcp', timeout: 30 })

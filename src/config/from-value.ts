@@ -20,9 +20,9 @@ const MAX_NODES = 100_000
  *
  * @param dir absolute folder that relative paths in it start from
  */
-export function configOf(value: unknown, dir: string): ValueResult {
+export function configOf(value: object, dir: string): ValueResult {
   const findings: Finding[] = []
-  const copy = plainCopy(value, { findings, nodes: 0 }, [])
+  const copy = plainCopy(value, { findings, nodes: 0 }, []) as Readonly<Record<string, unknown>>
   const resolved = { value: copy, findings, sourcesAt: () => [], unresolved: new Set<string>() }
   const checked = checkValue(resolved, (_path, written) => resolve(dir, written))
   const { config } = checked

@@ -55,12 +55,40 @@ export interface HttpBackendInput extends CommonBackendInput {
   readonly ejection?: 'off' | false | Settings
   readonly slowStart?: Duration
   readonly keepAlive?: Duration
+  /** Connections kept open ahead of need, to each endpoint. */
+  readonly warm?: number
   readonly signing?: Settings
 }
 
 /** A backend over HTTP whose endpoints have weights. */
 export interface EndpointsBackendInput extends Omit<HttpBackendInput, 'url'> {
   readonly endpoints: readonly { readonly url: string; readonly weight?: number }[]
+}
+
+/** A service over plain HTTP, see docs/rest.md. */
+export interface RestBackendInput extends Omit<
+  HttpBackendInput,
+  'transport' | 'url' | 'era' | 'isolation' | 'interactive' | 'maxSessions'
+> {
+  readonly transport?: 'rest'
+  readonly rest: {
+    /** `/tools/<tool>` and `/health` stand below it. */
+    readonly url: string | readonly string[]
+    /** By name. Without it, the service is asked. */
+    readonly tools?: Readonly<Record<string, RestToolInput>>
+    /** How long the tools that the service names are taken for current. Default 1 min. */
+    readonly refresh?: Duration
+  }
+}
+
+/** A tool of a service over plain HTTP. */
+export interface RestToolInput {
+  readonly title?: string
+  readonly description?: string
+  /** JSON Schema of the arguments, of type object. Default any object. */
+  readonly inputSchema?: Settings
+  readonly outputSchema?: Settings
+  readonly annotations?: Readonly<Record<string, string | boolean>>
 }
 
 /** A backend that is a child process. */
@@ -75,12 +103,11 @@ export interface StdioBackendInput extends CommonBackendInput {
 }
 
 /** A backend: its URL, or its settings. */
-export type BackendInput = string | HttpBackendInput | EndpointsBackendInput | StdioBackendInput
+export type BackendInput =
+  string | HttpBackendInput | EndpointsBackendInput | StdioBackendInput | RestBackendInput
 
 /** The settings of a backend with its name among them, as in the gateway pattern. */
-export type NamedBackendInput = { readonly name: string } & (
-  HttpBackendInput | EndpointsBackendInput | StdioBackendInput
-)
+export type NamedBackendInput = { readonly name: string } & Exclude<BackendInput, string>
 
 /** How many calls at once, and how many wait how long. */
 export interface BulkheadInput {
