@@ -5,6 +5,7 @@ import { ConfigError, type GatewayInput } from '../../src/index.ts'
 import { GENERATIONS, connectClient } from '../language/client.ts'
 import { legacyServer, modernServer } from '../language/http-backend.ts'
 import { eventually } from '../language/journal.ts'
+import { answering, restServer } from '../language/rest-server.ts'
 import { scopeOf } from '../language/scope.ts'
 import { stdioServer } from '../language/stdio-backend.ts'
 import { rawSubscription } from '../language/subscription.ts'
@@ -135,6 +136,17 @@ describe('removing a backend', () => {
     const { gateway } = embedded(scopeOf(t))
     await assert.rejects(gateway.removeBackend('a'), { code: 'UNKNOWN_BACKEND' })
   })
+})
+
+test('a service over plain HTTP is registered like any other, and goes like any other', async (t) => {
+  const scope = scopeOf(t)
+  const service = await restServer(scope, answering({ find: { body: '{"found":1}' } }))
+  const { gateway } = embedded(scope)
+  gateway.registerBackend({ name: 'crm', rest: { url: service.url, tools: { find: {} } } })
+  const { structuredContent } = await gateway.call({ backend: 'crm', tool: 'find', arguments: { id: 7 } })
+  assert.deepEqual(structuredContent, { found: 1 })
+  await gateway.removeBackend('crm')
+  await assert.rejects(gateway.call({ backend: 'crm', tool: 'find' }), { code: 'UNKNOWN_BACKEND' })
 })
 
 test('backends that stay keep their sessions, lists and circuits', async (t) => {
