@@ -108,7 +108,7 @@ export const authentication: readonly Protection[] = [
   },
   {
     against: 'exchanges that nobody asked at the door',
-    file: 'src/listener/http/server.ts',
+    file: 'src/listener/http/front.ts',
     find: 'this.#ports.door.authenticate(request, route)',
     replace: "{ id: 'anonymous', anonymous: true }",
     test: TOKENS,
