@@ -1,5 +1,7 @@
 // How a gateway begins and ends, and how it finds its backends again.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { suite, test } from 'node:test'
 import { gateway } from './language/house.ts'
 import { type HttpBackend, legacyServer, modernServer, v1Server } from './language/http-backend.ts'
@@ -180,4 +182,22 @@ test('the start-up table and `toolgate status` show every backend, and why one i
   const gone = await toolgate(where, 'status')
   assert.equal(gone.code, 1)
   assert.match(gone.stderr, /no gateway at/)
+})
+
+test('a gateway whose admin address is taken serves, is found by the commands, and says what it lacks', async (t) => {
+  const first = await modernServer(t)
+  const neighbour = createServer().listen(0, '127.0.0.1')
+  await once(neighbour, 'listening')
+  t.after(() => neighbour.close())
+  const { port } = neighbour.address() as AddressInfo
+  const where = await site(t, { admin: { listen: `127.0.0.1:${port}` }, backends: { first } })
+  await using serving = await gatewayProcess(where)
+  await serving.stderr.until((line) => /EADDRINUSE.*no admin listener.*set another admin\.listen/.test(line))
+  assert.match((await toolgate(where, 'tools')).stdout, /^first_echo/m)
+  const { code, stderr } = await toolgate(where, 'status')
+  assert.equal(code, 1)
+  assert.ok(stderr.includes(`the gateway at ${serving.url} has no admin listener`), stderr)
+  serving.kill('SIGTERM')
+  assert.equal((await serving.exit).code, 0)
+  assert.match((await toolgate(where, 'status')).stderr, /no gateway at/)
 })

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 export interface Announcement {
   /** Where clients connect. */
   readonly url: string
-  readonly admin: string
+  /** Its admin listener, if it has one. */
+  readonly admin?: string
   /** For the admin listener. Secret. */
-  readonly token: string
+  readonly token?: string
   readonly pid: number
 }
 
@@ -18,7 +19,7 @@ export function createToken(): string {
 }
 
 /**
- * Writes `<stateDir>/gateways/<pid>.json`, readable by the user alone, so that `toolgate status` finds the gateway.
+ * Writes `<stateDir>/gateways/<pid>.json`, readable by the user alone, so that commands such as `toolgate status` find the gateway.
  *
  * @returns removes it again
  */

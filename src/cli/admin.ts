@@ -14,7 +14,10 @@ const MAX_WAIT_MS = 10_000
 export async function requireRunning(io: Io, options: GatewayOptions): Promise<RunningGateway | undefined> {
   const gateway = await findGateway(io, options)
   if (gateway !== undefined && gateway.running === undefined)
-    throw new CliError(`no gateway at ${gateway.url}: start one with \`toolgate serve\``)
+    throw new CliError(
+      `no gateway at ${gateway.url}: start one with \`toolgate serve\``,
+      'Only gateways that you started on this machine are seen, and none that says `admin: false`.',
+    )
   return gateway?.running
 }
 
@@ -27,7 +30,7 @@ export interface AdminAnswer {
 /**
  * Sends one request to the admin listener of a gateway, with its token.
  *
- * @throws CliError if it is switched off or does not answer
+ * @throws CliError if there is none or it does not answer
  */
 export async function askAdmin(
   io: Io,
@@ -36,8 +39,8 @@ export async function askAdmin(
 ): Promise<AdminAnswer> {
   if (admin === undefined || token === undefined) {
     throw new CliError(
-      `the admin listener of ${url} is switched off`,
-      'Remove `admin: false` from its configuration.',
+      `the gateway at ${url} has no admin listener`,
+      'The address was taken when it started: set another admin.listen, and start it again.',
     )
   }
   const agent = new Agent({ allowH2: false })

@@ -101,6 +101,7 @@ test('an unknown tool, wrong arguments and a missing gateway say what to do', as
     unknown.stderr,
     'toolgate: unknown tool: ecko; did you mean echo?\ntoolgate tools lists those that exist.\n',
   )
+  assert.match((await call('pai')).stderr, /unknown tool: pai; did you mean paint\?/)
   assert.match(
     (await call('echo', '--arg', 'count=many')).stderr,
     /--arg count: expected number; found "many"/,
@@ -312,9 +313,16 @@ test('status without a gateway, or without its admin listener, says so', async (
   const none = await run(world, 'status')
   assert.deepEqual(
     [none.code, none.stderr],
-    [1, 'toolgate: no gateway at http://127.0.0.1:8080/mcp: start one with `toolgate serve`\n'],
+    [
+      1,
+      'toolgate: no gateway at http://127.0.0.1:8080/mcp: start one with `toolgate serve`\n' +
+        'Only gateways that you started on this machine are seen, and none that says `admin: false`.\n',
+    ],
   )
   await announce(state, '7', { url: server.url, pid: 7 })
-  assert.match((await run(world, 'status')).stderr, /the admin listener of .* is switched off/)
+  assert.match(
+    (await run(world, 'status')).stderr,
+    /the gateway at .* has no admin listener\nThe address was taken/,
+  )
   await rm(state, { recursive: true })
 })

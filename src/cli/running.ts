@@ -57,23 +57,25 @@ function build(config: Config, ports: GatewayPorts): Gateway {
   }
 }
 
-/** The admin listener of a running gateway. */
+/** What the command line is told of a running gateway. */
 export interface RunningAdmin {
-  readonly url: string
+  /** Its admin listener; undefined where it has none. */
+  readonly url: string | undefined
   close(): Promise<void>
 }
 
 /**
- * Opens the admin listener and tells the command line where it is. An address in use is no reason not to serve:
- * the second gateway on a machine has no admin listener then, and says so.
+ * Opens the admin listener and tells the command line where it and the gateway are. An address in use is no reason not
+ * to serve: the second gateway on a machine has no admin listener then, and says so.
  */
 export async function openAdmin(
   io: Io,
   running: Surroundings & { readonly url: string; readonly config: Config },
   log: Log,
-): Promise<RunningAdmin | undefined> {
+): Promise<RunningAdmin> {
   const { config, gateway, url, stateDir } = running
-  if (config.admin === undefined) return undefined
+  const { pid } = io
+  if (config.admin === undefined) return { url: undefined, close: async () => undefined }
   const token = createToken()
   const startedAt = new Date().toISOString()
   let listener: AdminListener
@@ -85,12 +87,12 @@ export async function openAdmin(
       order: (order, backend) => gateway.order(order, backend),
     })
   } catch (error) {
-    log('warn', 'no admin listener: `toolgate status` will not work', {
+    log('warn', 'no admin listener: `toolgate status` will not work; set another admin.listen', {
       reason: error instanceof Error ? error.message : String(error),
     })
-    return undefined
+    return { url: undefined, close: await announce(stateDir, { url, pid }) }
   }
-  const withdraw = await announce(stateDir, { url, admin: listener.url, token, pid: io.pid })
+  const withdraw = await announce(stateDir, { url, admin: listener.url, token, pid })
   return {
     url: listener.url,
     async close() {

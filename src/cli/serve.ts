@@ -27,13 +27,13 @@ export async function serveCommand(io: Io, options: ServeOptions): Promise<numbe
   await Promise.race([ready, stopped])
   if (!io.signal.aborted) {
     const { environment } = config
-    const started = { url, environment, admin: admin?.url, backends: gateway.report() }
+    const started = { url, environment, admin: admin.url, backends: gateway.report() }
     io.stdout.write(options.json ? readyLine(started) : banner(io, started))
   }
   await stopped
   if (!options.json) io.stderr.write('Stopping: calls in flight may finish.\n')
   await gateway.close()
-  await admin?.close()
+  await admin.close()
   await ready
   return 0
 }

@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
+import { createGateway } from '../../src/index.ts'
 import { connectClient } from '../language/client.ts'
 import { answering, restServer } from '../language/rest-server.ts'
 import { scopeOf } from '../language/scope.ts'
@@ -220,5 +221,30 @@ describe('TypeScript', () => {
     await client.close()
     child.kill('SIGTERM')
     assert.deepEqual(await ended, [0, null])
+  })
+
+  test('call is proxyRequest: 60 a minute for each client, an error for an unknown backend, and metrics', async (t) => {
+    const scope = scopeOf(t)
+    const { github, database } = await servers(scope)
+    const gateway = createGateway({ gateway: { name: 'mcp-gateway' }, limits: [{ rate: '60/1m' }] })
+    scope.after(async () => gateway.close())
+    gateway.registerBackend({ name: 'github', url: github.url })
+    gateway.registerBackend({ name: 'database', url: database.url })
+    const proxied = { backend: 'github', tool: 'list_repos', arguments: { org: 'acme' } }
+    for (let n = 0; n < 60; n++) await gateway.call({ ...proxied, client: 'one' })
+    await assert.rejects(gateway.call({ ...proxied, client: 'one' }), { code: 'RATE_LIMITED' })
+    const { content } = await gateway.call({ ...proxied, client: 'another' })
+    assert.deepEqual(content, [{ type: 'text', text: 'github: {"org":"acme"}' }])
+    await gateway.call({ backend: 'database', tool: 'query', arguments: { sql: 'SELECT 1' } })
+    await assert.rejects(gateway.call({ ...proxied, backend: 'x', client: 'another' }), {
+      code: 'UNKNOWN_BACKEND',
+      message: /^Unknown backend: x/,
+    })
+    assert.deepEqual(gateway.metrics(), {
+      totalRequests: 62,
+      byTool: { 'github.list_repos': 61, 'database.query': 1 },
+      registeredBackends: ['github', 'database'],
+    })
+    assert.equal(callsOf(github).length, 61)
   })
 })
