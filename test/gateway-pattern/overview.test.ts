@@ -36,7 +36,7 @@ describe('Gateway Pattern', () => {
       files.map(async (name) => readFile(join(import.meta.dirname, name), 'utf8')),
     )
     const described = sources.flatMap((source) =>
-      [...source.matchAll(/^describe\('([^']+)'/gm)].map(([, name]) => name),
+      [...source.matchAll(/^describe\('([^']+)'/gm)].map(([, name = '']) => name),
     )
     const wanted = HEADINGS.map((heading) => heading.replace(/^#+ /, ''))
     assert.deepEqual(described.toSorted(), wanted.toSorted())

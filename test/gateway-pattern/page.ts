@@ -45,9 +45,9 @@ export function example(name: string, addresses: Addresses = {}): string {
 export interface Saved extends Site {
   readonly folder: string
   /** Runs a command of `toolgate` on the example. */
-  run(...args: readonly string[]): ReturnType<typeof toolgate>
+  readonly run: (...args: readonly string[]) => ReturnType<typeof toolgate>
   /** Makes an API key by `toolgate keys create`, and yields the header that carries it. */
-  key(name: string): Promise<{ readonly authorization: string }>
+  readonly key: (name: string) => Promise<{ readonly authorization: string }>
 }
 
 /** What there is beside an example. */
@@ -94,9 +94,9 @@ export async function saved(scope: Scope, name: string, { addresses, env }: Savi
 export interface Served extends Saved {
   readonly serving: GatewayProcess
   /** An official client that finds out by itself which era to speak. */
-  client(abilities?: ClientAbilities): Promise<TestClient>
+  readonly client: (abilities?: ClientAbilities) => Promise<TestClient>
   /** Names of the tools of backends that a client sees, in alphabetical order. */
-  tools(client: TestClient): Promise<readonly string[]>
+  readonly tools: (client: TestClient) => Promise<readonly string[]>
 }
 
 /** Starts the gateway on what was saved; it ends with the scope. */

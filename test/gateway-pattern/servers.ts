@@ -11,7 +11,7 @@ const tool = (name: string, properties: Readonly<Record<string, object>>): ToolS
 const text = { type: 'string' }
 
 /** By server, what the pattern's program calls. */
-export const TOOLS = {
+export const TOOLS: Readonly<Record<'github' | 'database' | 'storage', readonly ToolScript[]>> = {
   github: [
     tool('list_repos', { org: text }),
     tool('search_code', { query: text, repo: text }),
@@ -19,7 +19,7 @@ export const TOOLS = {
   ],
   database: [tool('query', { sql: text })],
   storage: [tool('list', { path: text })],
-} as const
+}
 
 /** A server that runs. */
 export type Server = HttpBackend
@@ -32,20 +32,34 @@ export const github = async (scope: Scope, over: Over = {}): Promise<Server> =>
 export const database = async (scope: Scope, over: Over = {}): Promise<Server> =>
   legacyServer(scope, { label: 'database', tools: TOOLS.database, ...over })
 /** The third: legacy, on the first SDK. */
-export const storage = async (scope: Scope, over: Over = {}): Promise<Server> =>
+const storage = async (scope: Scope, over: Over = {}): Promise<Server> =>
   v1Server(scope, { label: 'storage', tools: TOOLS.storage, ...over })
 
 /** All three, and their addresses in the place of those on the page. */
-export async function servers(scope: Scope) {
+export interface Servers {
+  readonly github: Server
+  readonly database: Server
+  readonly storage: Server
+  readonly addresses: Readonly<Record<(typeof ADDRESSES)[number], string>>
+}
+
+const ADDRESSES = [
+  'http://localhost:8001/mcp',
+  'http://localhost:8002/mcp',
+  'http://localhost:8003/mcp',
+] as const
+
+/** Starts all three. */
+export async function servers(scope: Scope): Promise<Servers> {
   const [first, second, third] = await Promise.all([github(scope), database(scope), storage(scope)])
   return {
     github: first,
     database: second,
     storage: third,
     addresses: {
-      'http://localhost:8001/mcp': first.url,
-      'http://localhost:8002/mcp': second.url,
-      'http://localhost:8003/mcp': third.url,
+      [ADDRESSES[0]]: first.url,
+      [ADDRESSES[1]]: second.url,
+      [ADDRESSES[2]]: third.url,
     },
   }
 }
