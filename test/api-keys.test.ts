@@ -32,6 +32,8 @@ test('a key works as soon as it is made, and from its revocation on neither it n
   const refused = await serving.raw.modern('tools/list')
   assert.equal(refused.status, 401)
   assert.equal(refused.headers.get('www-authenticate'), 'Bearer')
+  const { stderr } = await toolgate(where, 'tools', '--url', serving.url)
+  assert.match(stderr, /needs an access token or an API key .*\nSet TOOLGATE_TOKEN /)
 
   const key = await keys(where, 'create', 'ci')
   await eventually('the key works', async () => (await statusOf(serving.raw, bearer(key))) === 200)

@@ -32,6 +32,7 @@ test('the quickstart serves its three servers and ends with all of them', { time
     env: {
       ...process.env,
       TOOLGATE_PORT: String(port),
+      TOOLGATE_ADMIN_PORT: '0',
       GITHUB_PORT: String(github),
       DATABASE_PORT: String(database),
       TOOLGATE_STATE_DIR: stateDir,

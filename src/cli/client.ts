@@ -257,9 +257,15 @@ function readAway({ text, result }: ClientReply & { readonly ok: true }): readon
   )
 }
 
+/** What the gateway tells a program to do is told to a person at the command line in its words. */
+const SIGN_IN =
+  'Set TOOLGATE_TOKEN to an access token or an API key. `toolgate keys create <name>` makes one where the gateway takes API keys.'
+
 /** A JSON-RPC error as a failure of the command, with the hint that the gateway gives. */
 export function replyError(reply: ClientReply & { readonly ok: false }): CliError {
   const data = member(reply.error, 'data')
-  const hint = data?.kind === 'object' ? stringOf(reply.text, member(data, 'hint')) : undefined
+  const told = (name: string): string | undefined =>
+    data?.kind === 'object' ? stringOf(reply.text, member(data, name)) : undefined
+  const hint = told('code') === 'UNAUTHENTICATED' ? SIGN_IN : told('hint')
   return new CliError(`${reply.message} (${reply.code})`, hint)
 }
