@@ -6,11 +6,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
+import { parseConfig } from '../../src/config/load.ts'
+import { formatProblem } from '../../src/config/problem.ts'
 import { createGateway } from '../../src/index.ts'
+import { run } from '../cli/fake-io.ts'
 import { connectClient } from '../language/client.ts'
 import { answering, restServer } from '../language/rest-server.ts'
 import { scopeOf } from '../language/scope.ts'
-import { example, saved, serve, served } from './page.ts'
+import { configurationNames, example, pageCommands, saved, serve, served } from './page.ts'
 import { callsOf, servers } from './servers.ts'
 
 /** Tools of the programs, and what each makes of its server. */
@@ -22,38 +25,38 @@ const PROXIED = [
 ] as const
 
 describe('Implementation', () => {
-  test('every example is valid, and what is wrong with one is said all at once and where it stands', async (t) => {
-    const scope = scopeOf(t)
+  test('every example is valid, without a warning', async () => {
     const env = { GITHUB_TOKEN: 't', SIGNING_SECRET: 's'.repeat(32) }
-    for (const name of [
-      'intent',
-      'problem',
-      'solution',
-      'structure',
-      'python',
-      'python-rest',
-      'environments',
-      'health',
-      'versions',
-      'security',
-      'oauth',
-      'signing',
-      'related',
-    ]) {
-      const { file, run } = await saved(scope, name, { env })
-      const { code, stdout, stderr } = await run('check', file)
-      assert.equal(code, 0, `${name}: ${stderr}`)
-      assert.match(stdout, /is valid/, name)
+    assert.ok(configurationNames.length > 10)
+    for (const name of configurationNames) {
+      const result = parseConfig({ name: 'toolgate.yaml', text: example(name), dir: '/' }, env)
+      assert.ok(result.ok, `${name}: ${JSON.stringify(result)}`)
+      assert.deepEqual([...result.warnings, ...result.elsewhere].map(formatProblem), [], name)
     }
-    const { file, run } = await saved(scope, 'intent')
+  })
+
+  test('check says what is wrong all at once and where it stands', async (t) => {
+    const { file, run: toolgate } = await saved(scopeOf(t), 'intent')
+    assert.equal((await toolgate('check', file)).code, 0)
     await writeFile(
       file,
       'backends:\n  github: { url: localhost, timeout: 30 }\n  data base: http://localhost:8002\n',
     )
-    const { code, stderr } = await run('check', file)
+    const { code, stderr } = await toolgate('check', file)
     assert.equal(code, 1)
     for (const place of ['2:18', '2:38', '3:3'])
       assert.ok(stderr.includes(`toolgate.yaml:${place}: `), stderr)
+  })
+
+  test('every command of the page is there, with its options', async () => {
+    assert.ok(pageCommands.length > 5)
+    const words = Map.groupBy(pageCommands, (command) => /^keys \w+|^\w+/.exec(command)?.[0] ?? '')
+    for (const [command, uses] of words) {
+      const { code, stdout } = await run({}, ...command.split(' '), '--help')
+      assert.equal(code, 0, command)
+      assert.ok(stdout.includes(`toolgate ${command}`), stdout)
+      for (const [option] of uses.join(' ').matchAll(/--[\w-]+/g)) assert.ok(stdout.includes(option), option)
+    }
   })
 })
 
@@ -128,8 +131,8 @@ describe('Python', () => {
   })
 
   test('without a number in the file, limit and timeout are the same', async (t) => {
-    const { file, run } = await saved(scopeOf(t), 'intent')
-    const { stdout } = await run('check', file, '--json')
+    const { file, run: toolgate } = await saved(scopeOf(t), 'intent')
+    const { stdout } = await toolgate('check', file, '--json')
     const { limits, backends } = JSON.parse(stdout) as {
       readonly limits: readonly { readonly rate: unknown }[]
       readonly backends: readonly { readonly timeoutMs: unknown }[]

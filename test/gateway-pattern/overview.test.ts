@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { connectClient } from '../language/client.ts'
 import { eventually } from '../language/journal.ts'
 import { scopeOf } from '../language/scope.ts'
-import { exampleNames, pageHeadings, saved, serve, served } from './page.ts'
+import { example, exampleNames, pageHeadings, saved, serve, served } from './page.ts'
 import { callsOf, database, github, headersOf, servers } from './servers.ts'
 
 /** Every heading of the pattern, in its order. */
@@ -89,6 +90,26 @@ describe('Problem', () => {
     assert.deepEqual([...new Set(headersOf(two, 'authorization'))], [undefined])
     const heard = JSON.stringify([one.journal.entries, two.journal.entries])
     assert.ok(!heard.includes(alice.authorization.slice('Bearer '.length)))
+  })
+
+  test('clients know one address, and one key', async (t) => {
+    const scope = scopeOf(t)
+    const [one, two] = [await github(scope), await database(scope)]
+    const addresses = { 'http://localhost:8001/mcp': one.url, 'http://localhost:8002/mcp': two.url }
+    const what = await saved(scope, 'problem', { addresses, env: { GITHUB_TOKEN: 'of-the-gateway' } })
+    const key = await what.key('alice')
+    const there = await served(scope, what)
+    const told = example('client', { 'http://127.0.0.1:8080/mcp': there.serving.url })
+    const written = told.replace('Bearer ${TOOLGATE_TOKEN}', key.authorization)
+    const { mcpServers } = JSON.parse(written) as {
+      readonly mcpServers: Readonly<Record<string, { url: string; headers: Record<string, string> }>>
+    }
+    const [only, ...others] = Object.values(mcpServers)
+    assert.deepEqual(others, [])
+    const client = await connectClient('auto', { url: only?.url ?? '' }, { headers: only?.headers })
+    const names = (await client.tools()).map(({ name }) => name)
+    for (const name of ['github_list_repos', 'database_query']) assert.ok(names.includes(name), name)
+    await client.close()
   })
 })
 

@@ -22,6 +22,16 @@ const EXAMPLES: ReadonlyMap<string, string> = new Map(
 /** Names of the examples on the page. */
 export const exampleNames: readonly string[] = [...EXAMPLES.keys()]
 
+/** Names of those that are configurations. */
+export const configurationNames: readonly string[] = [
+  ...PAGE.matchAll(/<!-- example: (\S+) -->\n+```yaml\n/g),
+].map(([, name = '']) => name)
+
+/** Commands of `toolgate` that the page tells to type, without the comments behind them. */
+export const pageCommands: readonly string[] = [
+  ...PAGE.matchAll(/^[A-Z_=a-z ]*npm run toolgate -- (.*?)(?: +#.*)?$/gm),
+].map(([, command = '']) => command)
+
 /** Addresses on the page, and those of the servers of a test. */
 export type Addresses = Readonly<Record<string, string>>
 
