@@ -52,7 +52,7 @@ describe('Implementation', () => {
     assert.ok(pageCommands.length > 5)
     const words = Map.groupBy(pageCommands, (command) => /^keys \w+|^\w+/.exec(command)?.[0] ?? '')
     for (const [command, uses] of words) {
-      const { code, stdout } = await run({}, ...command.split(' '), '--help')
+      const { code, stdout } = await run({ cwd: '/' }, ...command.split(' '), '--help')
       assert.equal(code, 0, command)
       assert.ok(stdout.includes(`toolgate ${command}`), stdout)
       for (const [option] of uses.join(' ').matchAll(/--[\w-]+/g)) assert.ok(stdout.includes(option), option)
