@@ -15,7 +15,16 @@ export interface ClientFile {
 }
 
 /** Sections of ours that may stand beside `mcpServers`. */
-const OWN_SECTIONS = ['gateway', 'auth', 'authorization', 'limits', 'store', 'admin', 'log'] as const
+const OWN_SECTIONS = [
+  'gateway',
+  'auth',
+  'authorization',
+  'limits',
+  'store',
+  'admin',
+  'log',
+  'telemetry',
+] as const
 
 /** Other names that clients have for our settings. `serverUrl`: Windsurf; `httpUrl`: Gemini. */
 const ALIASES: Readonly<Record<string, string>> = { serverUrl: 'url', httpUrl: 'url' }

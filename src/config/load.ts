@@ -142,12 +142,16 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   if (settings.admin !== false && !isLoopback(settings.admin.listen.host)) {
     const message = 'reachable from the network: whoever learns the admin token can see what the gateway does'
     findings.push({ path: ['admin', 'listen'], message })
+    if (settings.telemetry.metrics?.open === true) {
+      const path = ['telemetry', 'metrics', 'allowUnauthenticatedScrape']
+      findings.push({ path, message: 'anyone on the network can read the names and numbers of every metric' })
+    }
   }
   return findings
 }
 
 function toConfig(settings: FileSettings, dir: string): Config {
-  const { gateway, backends, auth, authorization, admin, log, limits, store, integrity } = settings
+  const { gateway, backends, auth, authorization, admin, log, limits, store, integrity, telemetry } = settings
   const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, publicUrl, ...rest } = gateway
   return {
     gateway: {
@@ -162,6 +166,7 @@ function toConfig(settings: FileSettings, dir: string): Config {
     log,
     limits,
     store,
+    telemetry,
     integrity: { ...integrity, lock: resolve(dir, integrity.lock) },
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
   }

@@ -143,6 +143,7 @@ function expectation(issue: Issue): string {
 function isSecret(path: ConfigPath): boolean {
   if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash' || path[1] === 'sealing') return true
   if (path[0] === 'store' && path[1] === 'url') return true
+  if (path[0] === 'telemetry' && path.some((part) => part === 'token' || part === 'headers')) return true
   return (
     path[0] === 'backends' &&
     ['headers', 'env', 'args', 'url', 'endpoints', 'signing', undefined].includes(path[2]?.toString())
