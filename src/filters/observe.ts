@@ -3,7 +3,7 @@ import type { Call, Notifications } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import { CallRecord } from '../pipeline/record.ts'
-import type { Answerer, Outcome } from './rescue.ts'
+import type { Answerer, Outcome, Refusal } from './rescue.ts'
 import { toRefusal } from './rescue.ts'
 
 /** Counts of calls since the gateway started. */
@@ -15,12 +15,25 @@ export interface Meter {
   refused: number
 }
 
+/** An HTTP exchange that was refused before there was a call. */
+export interface RefusedExchange {
+  /** Of HTTP. */
+  readonly method: string
+  /** Without its query. */
+  readonly path: string
+  /** Where the client is, as far as trusted proxies say. */
+  readonly address: string | undefined
+  readonly refusal: Refusal
+}
+
 /** Follows calls: metrics, traces, logs. Never throws, never waits. */
 export interface CallObserver {
   /** A call begins; nothing has been done for it yet. */
   begun?(record: CallRecord): void
   /** The call has truly ended, a stream included, and the record says how it went. */
   ended(record: CallRecord, outcome: Outcome): void
+  /** Something was refused before it could become a call: its sender is not known, or it is no message. */
+  refused?(exchange: RefusedExchange): void
 }
 
 /** What observing needs. */

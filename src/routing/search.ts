@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/backend.ts'
+import { sendRecorded } from '../backend/recorded.ts'
 import { GatewayError } from '../errors.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
@@ -80,7 +81,8 @@ async function ask(ports: SearchPorts, { call, target, out, ms }: Asking): Promi
   const signal = AbortSignal.any([call.signal, attempt.signal])
   try {
     const exposedName = subjectOf(message)
-    return await backend.send({ message, target, exposedName, principal, downstream, headers, signal }, out)
+    const request = { message, target, exposedName, principal, downstream, headers, signal }
+    return await sendRecorded(call.record, backend, { request, out })
   } catch {
     call.signal.throwIfAborted()
     return undefined

@@ -281,8 +281,14 @@ class Front {
   }
 
   #refuse(at: RefusedAt & { readonly response: ServerResponse }, error: unknown, id?: string): void {
-    const { response } = at
+    const { response, request } = at
     const refusal = toRefusal(error, this.#ports.log)
+    this.#ports.onRefused?.({
+      method: request.method ?? '',
+      path: pathOf(request),
+      address: this.#clientOf(request).address,
+      refusal,
+    })
     if (response.headersSent || response.destroyed) return void response.destroy()
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')

@@ -122,7 +122,8 @@ export async function openSession(
 interface Caller {
   readonly principal: Principal
   readonly signal: AbortSignal
-  readonly out: Notifications
+  /** Where its notifications go, and what came with it. */
+  readonly out: Notifications & Pick<Outlet, 'trace'>
   /** Whether the tasks extension is declared for the client. */
   readonly withTasks?: boolean
 }
@@ -366,6 +367,7 @@ class ClientSession implements LegacySession {
       principal,
       downstream: this.#downstream,
       headers: undefined,
+      trace: out.trace,
       signal,
     }
     return this.#ports.answer(call, out)
