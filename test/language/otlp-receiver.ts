@@ -1,7 +1,7 @@
 /** A collector on loopback that takes OTLP over HTTP and decodes it by the published definitions of the protocol. */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { type IncomingHttpHeaders, type IncomingMessage, createServer } from 'node:http'
+import { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { create, createFileRegistry, fromBinary, toJson } from '@bufbuild/protobuf'
@@ -144,19 +144,21 @@ export async function otlpReceiver(scope: Scope): Promise<OtlpReceiver> {
     if (path.endsWith('/v1/traces')) record(traces, exportsIn(TRACES, bytes, request.headers))
     requests.record({ path, bytes })
   }
-  const server = createServer((request, response) => {
+  const answerTo = async (request: IncomingMessage): Promise<OtlpAnswer | undefined> => {
+    try {
+      await take(request)
+    } catch (error) {
+      requests.record({ path: `undecodable: ${String(error)}`, bytes: Buffer.alloc(0) })
+      return { status: 400 }
+    }
+    return answers.length === 0 ? { status: 200 } : answers.shift()
+  }
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const next = await answerTo(request)
     const plain = { 'content-type': 'application/x-protobuf' }
-    void take(request).then(
-      () => {
-        const next = answers.length === 0 ? { status: 200 } : answers.shift()
-        if (next !== undefined) response.writeHead(next.status, { ...plain, ...next.headers }).end()
-      },
-      (error: unknown) => {
-        requests.record({ path: `undecodable: ${String(error)}`, bytes: Buffer.alloc(0) })
-        response.writeHead(400).end()
-      },
-    )
-  })
+    if (next !== undefined) response.writeHead(next.status, { ...plain, ...next.headers }).end()
+  }
+  const server = createServer((request, response) => void serve(request, response))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   scope.after(async () => {
