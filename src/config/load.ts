@@ -12,7 +12,7 @@ import { type ResilienceInput, toResilience } from './resilience-schema.ts'
 import type { FileSettings } from './schema.ts'
 import { type ConfigSource, type SourceTree, readSource } from './source.ts'
 import { isMapping } from './tree.ts'
-import type { BackendConfig, Config } from './types.ts'
+import type { BackendConfig, Config, TelemetryConfig } from './types.ts'
 import { validate } from './validate.ts'
 
 /** What came of reading a configuration. */
@@ -166,10 +166,17 @@ function toConfig(settings: FileSettings, dir: string): Config {
     log,
     limits,
     store,
-    telemetry,
+    telemetry: withLogFile(telemetry, dir),
     integrity: { ...integrity, lock: resolve(dir, integrity.lock) },
     backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
   }
+}
+
+/** The names of the standard streams are no files. */
+function withLogFile(telemetry: TelemetryConfig, dir: string): TelemetryConfig {
+  const { accessLog } = telemetry
+  if (accessLog === undefined || accessLog.to === 'stdout' || accessLog.to === 'stderr') return telemetry
+  return { ...telemetry, accessLog: { ...accessLog, to: resolve(dir, accessLog.to) } }
 }
 
 function toBackend(name: string, written: FileSettings['backends'][string], dir: string): BackendConfig {
