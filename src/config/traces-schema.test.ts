@@ -80,6 +80,6 @@ describe('telemetry.redact', () => {
     const redact = ['arguments.card.number', 'result.content.*.text', '**.pin']
     assert.deepEqual(read({ redact }).telemetry?.redact, redact)
     for (const wrong of ['password', 'arguments..x', ''])
-      assert.match(read({ redact: [wrong] }).problems.join(), /telemetry\.redact\.0: expected a path/, wrong)
+      assert.match(read({ redact: [wrong] }).problems.join(), /telemetry\.redact\[0\]: expected a path/, wrong)
   })
 })
