@@ -36,6 +36,7 @@ import { createFanIn } from './routing/subscriptions.ts'
 import { sealingKeys } from './seal/key-file.ts'
 import { createSealer } from './seal/seal.ts'
 import { type StoreStatus, openStore } from './store/store.ts'
+import { type CallTelling, type Terminals, openCallTelling } from './telemetry/calls.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -59,6 +60,8 @@ export interface GatewayPorts {
   readonly random?: () => number
   /** Default: measures the process. */
   readonly load?: LoadGauge
+  /** What reads the standard streams, for an access log that people read. Default: no terminal. */
+  readonly terminals?: Terminals
 }
 
 /** A running gateway. */
@@ -86,6 +89,8 @@ export interface Gateway {
   readonly meter: Readonly<Meter>
   /** How busy the process is, and what is done about it; undefined where nobody watches. */
   readonly load: OverloadState | undefined
+  /** Goes on with new files where the access log was moved away. */
+  reopen(): void
   /** Stops accepting, lets calls in flight finish for the configured time, then ends everything. */
   close(): Promise<void>
 }
@@ -98,11 +103,13 @@ interface Parts extends CallPathParts {
   readonly integrity: Integrity
   readonly entrance: Entrance
   readonly overload: Overload | undefined
+  readonly telling: CallTelling
 }
 
 /**
  * Builds a gateway. Nothing is connected or bound before `ready` and `listen`.
  *
+ * @throws UnusableFileError if the file of the access log cannot be written
  * @throws LockError if the file with the approved definitions (`integrity.lock`) is there and cannot be believed
  */
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
@@ -124,6 +131,9 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     integrity,
   })
   const taskIds = createTaskIds(sealer)
+  const random = ports.random ?? Math.random
+  const { version, terminals } = ports
+  const telling = openCallTelling(config, { clock, log, random, version, terminals })
   const parts: Parts = {
     config,
     clock,
@@ -152,13 +162,14 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       queue: config.gateway.limits.queue,
       age: config.gateway.limits.streamAge,
     }),
-    store: openStore(config.store, { clock, log, random: ports.random ?? Math.random }),
+    store: openStore(config.store, { clock, log, random }),
     limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
-    observers: [],
+    observers: telling.observers,
+    telling,
     overload: watchLoad(config, ports, { clock, log }),
     lanes: createLaneStates(config.backends, { clock, log }),
-    random: ports.random ?? Math.random,
+    random,
   }
   return new RunningGateway(parts, serverInfo)
 }
@@ -290,13 +301,17 @@ class RunningGateway implements Gateway {
     return circuits !== undefined
   }
 
+  reopen(): void {
+    this.#parts.telling.reopen()
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, integrity, entrance, fanIn, overload, store } = this.#parts
+    const { backends, catalog, integrity, entrance, fanIn, overload, store, telling } = this.#parts
     overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
@@ -308,6 +323,7 @@ class RunningGateway implements Gateway {
     await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
     await store.close()
+    await telling.close()
   }
 
   /** Waits for the calls in flight, as long as the configuration grants. */
@@ -322,9 +338,15 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends, entrance, overload } = this.#parts
+    const { clock, log, config, backends, entrance, overload, observers, telling } = this.#parts
+    const told = observers.filter(({ refused }) => refused !== undefined)
     return {
       overload,
+      traced: telling.observers.length > 0,
+      onRefused:
+        told.length === 0
+          ? undefined
+          : (exchange) => told.forEach((observer) => observer.refused?.(exchange)),
       answer: this.#answer,
       door: entrance.door,
       clock,

@@ -10,7 +10,9 @@ export const accessLog: z.ZodType<AccessLogConfig | undefined> = z
     off,
     section(
       {
-        to: words('stdout, stderr, or a file, relative to this one; SIGHUP opens it again.').prefault('stdout'),
+        to: words('stdout, stderr, or a file, relative to this one; SIGHUP opens it again.').prefault(
+          'stdout',
+        ),
         format: choice(
           ['auto', 'pretty', 'json'],
           'auto is pretty on a terminal and JSON lines elsewhere.',

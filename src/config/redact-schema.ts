@@ -14,10 +14,7 @@ const path = leaf(
 )
 
 /** The `telemetry.redact` list. */
-export const redact: z.ZodType<readonly string[] | undefined> = z
-  .array(path)
-  .optional()
-  .meta({
-    description:
-      'Values that are hidden wherever arguments and results are told: * is any member or element, ** any number of them.',
-  })
+export const redact: z.ZodType<readonly string[] | undefined> = z.array(path).optional().meta({
+  description:
+    'Values that are hidden wherever arguments and results are told: * is any member or element, ** any number of them.',
+})

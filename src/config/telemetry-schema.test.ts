@@ -26,8 +26,7 @@ describe('telemetry', () => {
     const metrics = { maxTools: 2000, token: undefined, open: false, otlp: undefined }
     for (const written of [undefined, null, {}, { metrics: null }, { metrics: {} }])
       assert.deepEqual(read(written).telemetry, { resource: {}, metrics, accessLog: undefined })
-    for (const off of ['off', false])
-      assert.equal(read({ metrics: off }).telemetry?.metrics, undefined)
+    for (const off of ['off', false]) assert.equal(read({ metrics: off }).telemetry?.metrics, undefined)
   })
 
   test('sends metrics where it is told to, by every setting', () => {

@@ -3,7 +3,10 @@ import { describe, test } from 'node:test'
 import { parseConfig } from './load.ts'
 import type { TelemetryConfig } from './types.ts'
 
-function read(telemetry: unknown): { readonly telemetry?: TelemetryConfig | undefined; readonly problems: readonly string[] } {
+function read(telemetry: unknown): {
+  readonly telemetry?: TelemetryConfig | undefined
+  readonly problems: readonly string[]
+} {
   const text = JSON.stringify({ backends: { crm: 'https://crm.example/mcp' }, telemetry })
   const result = parseConfig({ name: 'gateway.yaml', text, dir: '/etc/toolgate' }, {})
   if (result.ok) return { telemetry: result.config.telemetry, problems: [] }
@@ -50,7 +53,10 @@ describe('telemetry.traces', () => {
 
   test('sends headers only where nobody reads them on the way', () => {
     const otlp = { endpoint: 'http://collector.example:4318', headers: { authorization: 'Bearer k' } }
-    assert.match(read({ traces: { otlp } }).problems.join(), /telemetry\.traces\.otlp\.endpoint: expected an https/)
+    assert.match(
+      read({ traces: { otlp } }).problems.join(),
+      /telemetry\.traces\.otlp\.endpoint: expected an https/,
+    )
   })
 })
 
@@ -80,6 +86,10 @@ describe('telemetry.redact', () => {
     const redact = ['arguments.card.number', 'result.content.*.text', '**.pin']
     assert.deepEqual(read({ redact }).telemetry?.redact, redact)
     for (const wrong of ['password', 'arguments..x', ''])
-      assert.match(read({ redact: [wrong] }).problems.join(), /telemetry\.redact\[0\]: expected a path/, wrong)
+      assert.match(
+        read({ redact: [wrong] }).problems.join(),
+        /telemetry\.redact\[0\]: expected a path/,
+        wrong,
+      )
   })
 })

@@ -43,7 +43,8 @@ export function writeTraceparent({ traceId, spanId, flags }: TraceParent): strin
 const LONGEST_STATE = 512
 const MOST_STATES = 32
 /** "Key" and "Value"; a key of two parts is that of a vendor with many tenants. */
-const STATE = /^[a-z0-9][-_*/a-z0-9]{0,255}(@[a-z][-_*/a-z0-9]{0,13})?=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
+const STATE =
+  /^[a-z0-9][-_*/a-z0-9]{0,255}(@[a-z][-_*/a-z0-9]{0,13})?=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
 
 /** The `tracestate` where it is well-formed and within the bounds; undefined otherwise, for half of it means nothing. */
 export function readTracestate(text: string): string | undefined {

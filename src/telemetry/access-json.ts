@@ -53,7 +53,10 @@ export function createJsonLines(options: JsonLinesOptions): LineWriter {
   return (entry) => (entry.kind === 'call' ? callLine(entry) : exchangeLine(entry, time))
 }
 
-function exchangeLine({ at, level, ending, exchange, code }: ExchangeEntry, time: (ms: number) => string): string {
+function exchangeLine(
+  { at, level, ending, exchange, code }: ExchangeEntry,
+  time: (ms: number) => string,
+): string {
   const { method, path, address, refusal } = exchange
   const where = address === undefined ? '' : `,"address":${quoted(address)}`
   return `{"time":"${time(at)}","kind":"http","level":"${level}","outcome":"${ending}","method":${quoted(method)},"path":${quoted(path)},"status":${refusal.status},"rpcCode":${refusal.error.code},"code":"${code}"${where}}\n`
@@ -95,9 +98,13 @@ function contentPart({ record, outcome }: CallEntry, options: JsonLinesOptions):
   let part = ''
   const { text, params } = record.call.message
   const args = options.arguments ? member(params, 'arguments') : undefined
-  if (args !== undefined) part += `,"arguments":${redactor.json('arguments', { text, node: args }, LONGEST_CONTENT)}`
+  if (args !== undefined)
+    part += `,"arguments":${redactor.json('arguments', { text, node: args }, LONGEST_CONTENT)}`
   if (!options.results || outcome.kind !== 'result') return part
-  const source: { readonly text: string; readonly node: JsonNode } = { text: outcome.text, node: outcome.result }
+  const source: { readonly text: string; readonly node: JsonNode } = {
+    text: outcome.text,
+    node: outcome.result,
+  }
   return `${part},"result":${redactor.json('result', source, LONGEST_CONTENT)}`
 }
 

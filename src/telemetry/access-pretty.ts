@@ -48,7 +48,14 @@ function factsOf(entry: Entry): readonly string[] {
   const { record, subject, duration, backend } = entry
   const { call } = record
   const about = subject === undefined ? [] : [subject.kind === 'resource' ? subject.uri : subject.name]
-  return [call.method, ...about, shownTime(duration), ...codesOf(entry), ...(backend === undefined ? [] : [backend]), whoOf(entry)]
+  return [
+    call.method,
+    ...about,
+    shownTime(duration),
+    ...codesOf(entry),
+    ...(backend === undefined ? [] : [backend]),
+    whoOf(entry),
+  ]
 }
 
 function codesOf({ outcome, record }: CallEntry): readonly string[] {

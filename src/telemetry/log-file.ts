@@ -144,7 +144,12 @@ class Lines implements LineSink {
       }
       this.#pending = written < bytes.length ? bytes.subarray(written) : undefined
       if (this.#pending === undefined) this.#confess()
-      if (this.#pending !== undefined || this.#size >= ENOUGH || this.#closing !== undefined || this.#wantsNew)
+      if (
+        this.#pending !== undefined ||
+        this.#size >= ENOUGH ||
+        this.#closing !== undefined ||
+        this.#wantsNew
+      )
         this.#flush()
       else if (this.#size > 0) this.#cancel ??= this.#ports.clock.after(PAUSE, () => this.#flush())
     })

@@ -26,7 +26,11 @@ export function createOtlpSender(config: OtlpConfig, { resource, version }: Tell
   return {
     send(spans) {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const readable = spans.map((span) => ({ ...readableOf(span), resource: told, instrumentationScope: scope }))
+      const readable = spans.map((span) => ({
+        ...readableOf(span),
+        resource: told,
+        instrumentationScope: scope,
+      }))
       exporter.export(readable, ({ code, error }) => {
         if (code === 0) resolve()
         else reject(new SendError(reasonOf(error)))
@@ -41,7 +45,8 @@ export function createOtlpSender(config: OtlpConfig, { resource, version }: Tell
 function reasonOf(error: Error | undefined): string {
   const { code } = (error ?? {}) as { readonly code?: unknown }
   if (typeof code === 'number') return `the collector answered with HTTP status ${code}`
-  if (typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code)) return `the collector cannot be reached: ${code}`
+  if (typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code))
+    return `the collector cannot be reached: ${code}`
   return 'the collector did not answer as it should'
 }
 

@@ -75,7 +75,8 @@ class Walk {
     if (paths.some((path) => path.every((part) => part === '**'))) return HIDDEN
     if (++this.#nodes > MOST_NODES) return '…'
     if (typeof found === 'string') return shown(found)
-    if (Array.isArray(found)) return found.map((each, index) => this.value(each, advance(paths, String(index))))
+    if (Array.isArray(found))
+      return found.map((each, index) => this.value(each, advance(paths, String(index))))
     if (typeof found !== 'object' || found === null) return found
     const entries = Object.entries(found).map(([name, value]): [string, unknown] => {
       if (isHidden(name)) return [name, HIDDEN]

@@ -86,7 +86,11 @@ interface About {
   readonly own: SpanReference
 }
 
-function serverSpan(record: CallRecord, about: About & { readonly outcome: Outcome }, ports: SpanPorts): SpanData {
+function serverSpan(
+  record: CallRecord,
+  about: About & { readonly outcome: Outcome },
+  ports: SpanPorts,
+): SpanData {
   const { outcome, trace, own } = about
   const { call, target } = record
   const { downstream, message } = call
@@ -129,10 +133,10 @@ function clientSpan(record: CallRecord, attempt: AttemptRecord, about: About, po
   if (spanId === undefined || place === undefined) return []
   const asked = callSubject(call.message)
   const name = target?.kind === 'one' ? target.name : undefined
-  const subject = asked !== undefined && asked.kind !== 'resource' && name !== undefined ? { ...asked, name } : asked
+  const subject =
+    asked !== undefined && asked.kind !== 'resource' && name !== undefined ? { ...asked, name } : asked
   const reply = attempt.end?.kind === 'reply' ? attempt.end.reply : undefined
-  const failure =
-    reply === undefined ? attemptFailure(attempt) : failureOf(reply, endingOf(reply))
+  const failure = reply === undefined ? attemptFailure(attempt) : failureOf(reply, endingOf(reply))
   const at = (moment: number): number => record.begunAt + (moment - record.begun)
   return [
     {

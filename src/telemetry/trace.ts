@@ -55,9 +55,7 @@ export function traceOf(call: Call, policy: TracePolicy): Traced {
   const context = own ?? transport
   const baggage = baggageOf(said) ?? baggageOf(headers)
   const link = own !== undefined && transport !== undefined ? linkTo(transport.parent, own.parent) : undefined
-  return context === undefined
-    ? begin(policy, baggage)
-    : goOn(context, { policy, baggage, link })
+  return context === undefined ? begin(policy, baggage) : goOn(context, { policy, baggage, link })
 }
 
 /** The trace that the client of a call says it belongs to: 32 hexadecimal digits. */
@@ -114,7 +112,11 @@ function begin(policy: TracePolicy, baggage: string | undefined): Traced {
 
 function goOn(
   { parent, tracestate }: Context,
-  about: { readonly policy: TracePolicy; readonly baggage: string | undefined; readonly link: SpanReference | undefined },
+  about: {
+    readonly policy: TracePolicy
+    readonly baggage: string | undefined
+    readonly link: SpanReference | undefined
+  },
 ): Traced {
   const { policy, baggage, link } = about
   const { traceId } = parent
@@ -126,7 +128,11 @@ function goOn(
   const spanId = drawId(8, policy.random)
   const flags = (parent.flags & RANDOM) | SAMPLED
   const remote = { ...parent, isRemote: true }
-  return new TracedCall({ traceId, spanId, flags, isSampled, parent: remote, link, tracestate }, policy, baggage)
+  return new TracedCall(
+    { traceId, spanId, flags, isSampled, parent: remote, link, tracestate },
+    policy,
+    baggage,
+  )
 }
 
 class TracedCall implements Traced {
