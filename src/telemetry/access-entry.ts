@@ -26,6 +26,8 @@ export interface CallEntry {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly traceId: string | undefined
+  /** The part of calls like it that have a line; undefined where all have. */
+  readonly sample: number | undefined
 }
 
 /** What the access log says of an HTTP exchange that became no call. */
@@ -53,7 +55,11 @@ const LEVEL: Readonly<Record<Ending, AccessLevel>> = {
 }
 
 /** What is to be said of a call that has ended so. */
-export function callEntry(record: CallRecord, outcome: Outcome, ending: Ending): CallEntry {
+export function callEntry(
+  record: CallRecord,
+  outcome: Outcome,
+  { ending, sample }: { readonly ending: Ending; readonly sample: number | undefined },
+): CallEntry {
   const { call, target, attempts } = record
   const last = attempts.at(-1)
   const text = outcome.kind === 'refusal' ? JSON.stringify(outcome.error) : outcome.text
@@ -73,6 +79,7 @@ export function callEntry(record: CallRecord, outcome: Outcome, ending: Ending):
     bytesIn: Buffer.byteLength(call.message.text),
     bytesOut: Buffer.byteLength(text) + record.notificationBytes,
     traceId: record.trace?.traceId ?? traceIdOf(call),
+    sample,
   }
 }
 

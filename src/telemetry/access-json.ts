@@ -11,7 +11,7 @@ import type { Redactor } from './redact.ts'
 import { cut } from './subject.ts'
 
 /** What writing lines needs. */
-export interface JsonLinesOptions extends Pick<AccessLogConfig, 'sample' | 'arguments' | 'results'> {
+export interface JsonLinesOptions extends Pick<AccessLogConfig, 'arguments' | 'results'> {
   readonly redactor: Redactor
 }
 
@@ -30,7 +30,6 @@ export function createJsonLines(options: JsonLinesOptions): LineWriter {
   const client = createClientWriter()
   const principals = new WeakMap<Principal, string>()
   const sides = new WeakMap<Downstream, string>()
-  const sampled = options.sample < 1 ? `,"sample":${options.sample}` : ''
   const callLine = (entry: CallEntry): string => {
     const { record, last } = entry
     const { call } = record
@@ -48,7 +47,8 @@ export function createJsonLines(options: JsonLinesOptions): LineWriter {
     if (last?.spoken !== undefined)
       line += `,"backendEra":"${last.spoken.era}","backendVersion":${quoted(last.spoken.version)}`
     if (entry.traceId !== undefined) line += `,"traceId":"${entry.traceId}"`
-    return `${line}${contentPart(entry, options)}${sampled}}\n`
+    if (entry.sample !== undefined) line += `,"sample":${entry.sample}`
+    return `${line}${contentPart(entry, options)}}\n`
   }
   return (entry) => (entry.kind === 'call' ? callLine(entry) : exchangeLine(entry, time))
 }

@@ -31,8 +31,10 @@ export function createAccessLog(config: AccessLogConfig, ports: AccessLogPorts):
     ended(record, outcome) {
       const { ending, fine } = isFine(outcome)
       const isSlow = record.ended - record.begun >= config.slow
-      if (fine && !isSlow && (least > 0 || (config.sample < 1 && random() >= config.sample))) return
-      const entry = callEntry(record, outcome, ending)
+      const isSampled = fine && !isSlow && config.sample < 1
+      if ((fine && !isSlow && least > 0) || (isSampled && random() >= config.sample)) return
+      const sample = isSampled ? config.sample : undefined
+      const entry = callEntry(record, outcome, { ending, sample })
       // Whoever asked for slow calls gets them, whatever level is wanted.
       if (RANK[entry.level] >= least || isSlow) sink.write(line(entry))
     },

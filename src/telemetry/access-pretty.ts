@@ -30,7 +30,7 @@ export function createPrettyLines(terminal: Terminal): LineWriter {
   return (entry) => {
     const time = clock(entry.kind === 'call' ? entry.record.begunAt : entry.at)
     const ending = entry.ending.padEnd(ENDING)
-    const room = Math.max(20, terminal.columns - time.length - ending.length - 3)
+    const room = Math.max(20, terminal.columns - time.length - ending.length - 2)
     const facts = plain(factsOf(entry).join(' '))
     const shown = facts.length > room ? `${facts.slice(0, room - 1)}…` : facts
     if (!terminal.color) return `${time} ${ending} ${shown}\n`
@@ -82,5 +82,5 @@ function clock(ms: number): string {
 
 /** Texts of others must not steer the terminal. */
 function plain(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e\xa1-\ud7ff\ue000-\ufffd]/g, '?')
+  return text.replaceAll(/\p{C}/gu, '?')
 }

@@ -104,6 +104,7 @@ class Lines implements LineSink {
     await this.#closing.promise
     cancel()
     this.#cancel?.()
+    this.#dropped += this.#lines.length + (this.#pending?.toString().split('\n').length ?? 1) - 1
     this.#confess()
     this.#release()
   }
