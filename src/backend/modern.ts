@@ -3,7 +3,7 @@ import type { HeaderLookup, Notifications, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { type Edit, editMembers, splice } from '../protocol/edit.ts'
 import { encodeHeaderValue } from '../protocol/headers.ts'
-import { member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
+import { member, stringOf, valueOf } from '../protocol/json.ts'
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import { META, TASKS } from '../protocol/meta.ts'
 import { nameParamOf } from '../protocol/methods.ts'
@@ -129,7 +129,7 @@ class ModernSpeaker implements Speaker {
     signal: AbortSignal,
   ): Promise<void> {
     if (message.code !== -32601) {
-      const reason = `refused a subscription with error ${message.code}: ${message.message.slice(0, 200)}`
+      const reason = `refused a subscription with error ${message.code}`
       throw new ChannelError({ kind: 'protocol', reason })
     }
     listener.onOpen(NOTHING)
@@ -250,7 +250,7 @@ function checkResultType(reply: ResultMessage, request: RequestMessage): void {
   if (type === 'task' && TASK_METHODS.has(request.method) && declaresTasks(request)) return
   throw new ChannelError({
     kind: 'protocol',
-    reason: `answered ${request.method} with resultType ${rawOf(reply.text, node).slice(0, 80)}`,
+    reason: `answered ${request.method} with a resultType that is not known`,
   })
 }
 

@@ -61,7 +61,9 @@ export function observe(next: Answerer, ports: ObservePorts): Answerer {
     if (outcome.kind === 'refusal') {
       meter.refused++
       const { status, error } = outcome
-      log('debug', 'call refused', { method: call.method.slice(0, 64), status, reason: error.message })
+      // Not the message: it may hold what the caller wrote.
+      const { code } = error.data as { readonly code?: string }
+      log('debug', 'call refused', { method: call.method.slice(0, 64), status, code })
     }
     return outcome
   }
