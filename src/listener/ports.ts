@@ -3,6 +3,7 @@ import type { GatewaySettings } from '../config/types.ts'
 import type { Answerer } from '../filters/rescue.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import type { Measures } from '../pipeline/measures.ts'
 import type { Implementation } from '../protocol/meta.ts'
 import type { Overload } from './overload.ts'
 
@@ -19,4 +20,6 @@ export interface ListenerPorts {
   readonly backends: readonly string[]
   /** Refuses work when the gateway is too busy; undefined never does. */
   readonly overload?: Overload | undefined
+  /** Told of what lasted; undefined where nobody measures. */
+  readonly measures?: Measures | undefined
 }
