@@ -8,14 +8,16 @@ import type { BackendOrder } from './admin/server.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
+import { metricsTool } from './backend/builtin/metrics.ts'
+import type { BuiltinTool } from './backend/builtin/tool.ts'
 import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
-import { createQuota } from './backend/quota.ts'
+import { type Quota, createQuota } from './backend/quota.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
 import { type CallPathParts, callPath } from './call-path.ts'
 import type { Config } from './config/types.ts'
 import { type LimitReport, countLimits } from './filters/limits/report.ts'
-import type { Meter } from './filters/observe.ts'
+import { type Meter, refusalsTo } from './filters/observe.ts'
 import type { Answerer } from './filters/rescue.ts'
 import { createLaneStates } from './filters/lanes.ts'
 import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
@@ -37,6 +39,9 @@ import { sealingKeys } from './seal/key-file.ts'
 import { createSealer } from './seal/seal.ts'
 import { type StoreStatus, openStore } from './store/store.ts'
 import { type CallTelling, type Terminals, openCallTelling } from './telemetry/calls.ts'
+import { readLevels } from './telemetry/metrics/levels.ts'
+import { type Metrics, createMetrics } from './telemetry/metrics/metrics.ts'
+import { sightOf } from './telemetry/metrics/sight.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -87,6 +92,8 @@ export interface Gateway {
   /** Isolates a backend, so that no new call reaches it, or restores it. False where there is no such backend. */
   order(order: BackendOrder, backend: string): boolean
   readonly meter: Readonly<Meter>
+  /** What was counted and measured; undefined where nothing is. */
+  readonly metrics: Metrics | undefined
   /** How busy the process is, and what is done about it; undefined where nobody watches. */
   readonly load: OverloadState | undefined
   /** Goes on with new files where the access log was moved away. */
@@ -104,6 +111,10 @@ interface Parts extends CallPathParts {
   readonly entrance: Entrance
   readonly overload: Overload | undefined
   readonly telling: CallTelling
+  readonly metrics: Metrics | undefined
+  readonly parking: Quota
+  /** Measures the load for the metrics, where nothing else does. */
+  readonly gauge: LoadGauge | undefined
 }
 
 /**
@@ -118,8 +129,27 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const audit = ports.audit ?? auditToLog(log)
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
   const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
-  const backends = createBackends(config, ports, { clock, log, sealer })
-  const all = withOwnTools(config, backends, clock)
+  const fetch = ports.fetch ?? globalThis.fetch
+  const { version, terminals } = ports
+  const metrics = createMetrics(config, { clock, log, fetch, version, builtin: BUILTIN })
+  const measures = metrics?.measures
+  const parking = createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal)
+  const backends = createBackends(config, ports, { clock, log, sealer, parking, measures })
+  const names = [...backends.keys()]
+  const policy = createPolicy(config.authorization, { clock, backends: names })
+  const tools = [
+    ...(config.gateway.tools?.health === true ? [healthTool(() => statusesOf(backends))] : []),
+    ...(config.gateway.tools?.metrics === true && metrics !== undefined
+      ? [
+          metricsTool({
+            figures: () => metrics.tools(),
+            backends: names,
+            sightOf: (principal) => sightOf(principal, { policy, catalog }),
+          }),
+        ]
+      : []),
+  ]
+  const all = withOwnTools(tools, backends, clock)
   const integrity = openIntegrity(config, { clock, audit, own: all.has(BUILTIN) ? BUILTIN : undefined })
   const catalog = createCatalog([...all.values()], {
     clock,
@@ -132,7 +162,6 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   })
   const taskIds = createTaskIds(sealer)
   const random = ports.random ?? Math.random
-  const { version, terminals } = ports
   const telling = openCallTelling(config, { clock, log, random, version, terminals })
   const parts: Parts = {
     config,
@@ -146,10 +175,10 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       clock,
       log,
       stateDir: ports.stateDir,
-      fetch: ports.fetch ?? globalThis.fetch,
+      fetch,
       resolve: (host) => lookup(host, { all: true }),
     }),
-    policy: createPolicy(config.authorization, { clock, backends: [...backends.keys()] }),
+    policy,
     sealer,
     taskIds,
     fanIn: createFanIn({
@@ -162,11 +191,17 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       queue: config.gateway.limits.queue,
       age: config.gateway.limits.streamAge,
     }),
-    store: openStore(config.store, { clock, log, random }),
+    store: openStore(config.store, { clock, log, random, measures }),
     limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
-    observers: telling.observers,
+    observers: metrics === undefined ? telling.observers : [metrics.observer, ...telling.observers],
     telling,
+    metrics,
+    parking,
+    gauge:
+      metrics !== undefined && config.gateway.overload === undefined
+        ? (ports.load ?? systemLoad())
+        : undefined,
     overload: watchLoad(config, ports, { clock, log }),
     lanes: createLaneStates(config.backends, { clock, log }),
     random,
@@ -182,14 +217,13 @@ function timeouts(config: Config): (backend: string) => number {
 function createBackends(
   config: Config,
   ports: GatewayPorts,
-  shared: Pick<BackendPorts, 'clock' | 'log' | 'sealer'>,
+  shared: Pick<BackendPorts, 'clock' | 'log' | 'sealer' | 'parking' | 'measures'>,
 ): ReadonlyMap<string, Backend> {
   const backendPorts = {
     ...shared,
     random: ports.random ?? Math.random,
     clientInfo: { name: config.gateway.name, version: ports.version },
     limits: config.gateway.limits,
-    parking: createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal),
     host: ports.host,
     children: ports.children,
   }
@@ -207,14 +241,16 @@ function watchLoad(
   return createOverload(overload, { ...shared, random, gauge: ports.load ?? systemLoad() })
 }
 
+function statusesOf(backends: ReadonlyMap<string, Backend>): readonly BackendStatus[] {
+  return [...backends.values()].map((backend) => backend.status())
+}
+
 /** The gateway's own tools are those of one more backend, the last in every list. */
 function withOwnTools(
-  config: Config,
+  tools: readonly BuiltinTool[],
   backends: ReadonlyMap<string, Backend>,
   clock: Clock,
 ): ReadonlyMap<string, Backend> {
-  const statuses = (): readonly BackendStatus[] => [...backends.values()].map((backend) => backend.status())
-  const tools = config.gateway.tools?.health === true ? [healthTool(statuses)] : []
   if (tools.length === 0) return backends
   return new Map([...backends, [BUILTIN, createBuiltinBackend(tools, { clock })]])
 }
@@ -232,6 +268,7 @@ class RunningGateway implements Gateway {
     this.#parts = parts
     this.serverInfo = serverInfo
     this.#answer = callPath(parts)
+    parts.metrics?.start(() => readLevels({ ...parts, backends: this.report(), http: this.#http }))
   }
 
   get isReady(): boolean {
@@ -248,6 +285,10 @@ class RunningGateway implements Gateway {
 
   get meter(): Readonly<Meter> {
     return this.#parts.meter
+  }
+
+  get metrics(): Metrics | undefined {
+    return this.#parts.metrics
   }
 
   get load(): OverloadState | undefined {
@@ -311,7 +352,8 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, integrity, entrance, fanIn, overload, store, telling } = this.#parts
+    const { backends, catalog, integrity, entrance, fanIn, overload, gauge, store } = this.#parts
+    const { metrics, telling } = this.#parts
     overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
@@ -323,7 +365,8 @@ class RunningGateway implements Gateway {
     await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
     await store.close()
-    await telling.close()
+    await Promise.all([metrics?.close(), telling.close()])
+    gauge?.close()
   }
 
   /** Waits for the calls in flight, as long as the configuration grants. */
@@ -338,15 +381,12 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends, entrance, overload, observers, telling } = this.#parts
-    const told = observers.filter(({ refused }) => refused !== undefined)
+    const { clock, log, config, backends, entrance, overload, observers, telling, metrics } = this.#parts
     return {
       overload,
+      measures: metrics?.measures,
       traced: telling.observers.length > 0,
-      onRefused:
-        told.length === 0
-          ? undefined
-          : (exchange) => told.forEach((observer) => observer.refused?.(exchange)),
+      onRefused: refusalsTo(observers),
       answer: this.#answer,
       door: entrance.door,
       clock,

@@ -36,6 +36,15 @@ export interface CallObserver {
   refused?(exchange: RefusedExchange): void
 }
 
+/** Tells every observer of it that wants to know; undefined where none does. */
+export function refusalsTo(
+  observers: readonly CallObserver[],
+): ((exchange: RefusedExchange) => void) | undefined {
+  const told = observers.filter(({ refused }) => refused !== undefined)
+  if (told.length === 0) return undefined
+  return (exchange) => told.forEach((observer) => observer.refused?.(exchange))
+}
+
 /** What observing needs. */
 export interface ObservePorts {
   readonly meter: Meter

@@ -4,6 +4,7 @@ import type { RefusedExchange } from '../filters/observe.ts'
 import type { Answerer } from '../filters/rescue.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import type { Measures } from '../pipeline/measures.ts'
 import type { Implementation } from '../protocol/meta.ts'
 import type { Overload } from './overload.ts'
 
@@ -24,4 +25,6 @@ export interface ListenerPorts {
   readonly traced?: boolean | undefined
   /** Told of HTTP exchanges that were refused before there was a call; undefined where nobody wants to know. */
   readonly onRefused?: ((exchange: RefusedExchange) => void) | undefined
+  /** Told of what lasted; undefined where nobody measures. */
+  readonly measures?: Measures | undefined
 }

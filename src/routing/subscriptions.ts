@@ -47,6 +47,8 @@ export interface FanIn {
   readonly listen: Handler<Permitted>
   /** Ends every subscription in good order, and takes no new ones. */
   drain(): void
+  /** Subscriptions that are open. */
+  readonly open: number
 }
 
 /** Most resources that one subscription may follow, and most tasks. */
@@ -56,6 +58,7 @@ const MAX_RESOURCES = 1000
 export function createFanIn(ports: FanInPorts): FanIn {
   const draining = new AbortController()
   const admit = createAdmission(ports.streams)
+  let open = 0
   return {
     async listen(call, out) {
       const { target } = call.permit
@@ -63,13 +66,18 @@ export function createFanIn(ports: FanInPorts): FanIn {
       const filter = filterOf(call)
       draining.signal.throwIfAborted()
       const leave = admit(call)
+      open++
       const subscription = new ClientSubscription(ports, { call, out, filter, backends: target.backends })
       try {
         return await subscription.serve(draining.signal)
       } finally {
         subscription.close()
         leave()
+        open--
       }
+    },
+    get open() {
+      return open
     },
     drain: () => draining.abort(new GatewayError('DRAINING', 'The gateway is shutting down')),
   }

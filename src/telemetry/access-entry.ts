@@ -2,7 +2,7 @@ import type { RefusedExchange } from '../filters/observe.ts'
 import type { Outcome } from '../filters/rescue.ts'
 import type { AccessLevel } from '../config/telemetry-types.ts'
 import type { AttemptRecord, CallRecord } from '../pipeline/record.ts'
-import { type Ending, codeOf, endingOf, endingOfRefusal } from './outcome.ts'
+import { type Ending, codeOf, endingOf } from './outcome.ts'
 import { type CallSubject, callSubject } from './subject.ts'
 import { traceIdOf } from './trace.ts'
 
@@ -49,7 +49,7 @@ const LEVEL: Readonly<Record<Ending, AccessLevel>> = {
   input_required: 'info',
   cancelled: 'info',
   tool_error: 'warn',
-  error: 'warn',
+  backend_error: 'warn',
   refused: 'warn',
   failed: 'error',
 }
@@ -85,14 +85,14 @@ export function callEntry(
 
 /** What is to be said of an exchange that was refused. */
 export function exchangeEntry(exchange: RefusedExchange, at: number): ExchangeEntry {
-  const ending = endingOfRefusal(exchange.refusal)
+  const ending = endingOf(exchange.refusal)
   return {
     kind: 'http',
     level: LEVEL[ending],
     ending,
     at,
     exchange,
-    code: codeOf(exchange.refusal) ?? 'INTERNAL',
+    code: codeOf(exchange.refusal),
   }
 }
 

@@ -73,7 +73,7 @@ function subjectPart({ subject, backendName }: CallEntry): string {
 function codesPart({ outcome, record }: CallEntry): string {
   if (outcome.kind === 'result') return ',"status":200'
   if (outcome.kind === 'error') return `,"rpcCode":${outcome.code}`
-  const code = codeOf(outcome) ?? 'INTERNAL'
+  const code = codeOf(outcome)
   const limit = record.limit === undefined ? '' : `,"limit":${quoted(record.limit)}`
   return `,"status":${outcome.status},"rpcCode":${outcome.error.code},"code":"${code}","source":"${ERRORS[code].source}"${limit}`
 }

@@ -130,7 +130,7 @@ describe('a line of the access log', () => {
   for (const [outcome, ending, level, codes] of [
     [result({ isError: true }), 'tool_error', 'warn', [200, undefined, undefined]],
     [result({ resultType: 'input_required' }), 'input_required', 'info', [200, undefined, undefined]],
-    [rpcError(-32000, 'secret words'), 'error', 'warn', [undefined, -32000, undefined]],
+    [rpcError(-32000, 'secret words'), 'backend_error', 'warn', [undefined, -32000, undefined]],
     [
       refusal(new GatewayError('RATE_LIMITED', 'secret words')),
       'refused',
@@ -258,7 +258,7 @@ describe('a sample', () => {
       [
         ['ok', 0.1],
         ['tool_error', undefined],
-        ['error', undefined],
+        ['backend_error', undefined],
         ['ok', undefined],
       ],
     )

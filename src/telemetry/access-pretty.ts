@@ -16,13 +16,13 @@ const COLOR = {
   ok: 'green',
   input_required: 'cyan',
   tool_error: 'yellow',
-  error: 'yellow',
+  backend_error: 'yellow',
   refused: 'yellow',
   cancelled: 'dim',
   failed: 'red',
 } as const satisfies Readonly<Record<Ending, unknown>>
 
-/** The longest of the endings that are usual. */
+/** Longer endings are rare. */
 const ENDING = 'tool_error'.length
 
 /** Makes lines for people: what matters first, and no more than fits on the line. */

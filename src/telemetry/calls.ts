@@ -6,6 +6,7 @@ import { createAccessLog } from './access-log.ts'
 import type { Terminal } from './access-pretty.ts'
 import { type LineSink, openLines } from './log-file.ts'
 import { createRedactor } from './redact.ts'
+import { resourceOf } from './resource.ts'
 import { createTracing } from './tracing.ts'
 
 /** The terminals behind the standard streams, where there are any. */
@@ -53,7 +54,7 @@ export function openCallTelling(config: Config, ports: CallTellingPorts): CallTe
       version,
       redactor,
       backends: config.backends,
-      resource: { 'service.name': config.gateway.name, 'service.version': version, ...telemetry.resource },
+      resource: resourceOf(config, version),
     })
   const access = telemetry?.accessLog
   const sink: LineSink | undefined = access && openLines(access.to, { clock, log })

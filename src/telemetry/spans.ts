@@ -216,7 +216,7 @@ function failureOf(outcome: Outcome, ending: Ending): Failure | undefined {
   const code = String(outcome.kind === 'error' ? outcome.code : outcome.error.code)
   const attributes = { 'error.type': code, 'rpc.response.status_code': code }
   if (outcome.kind === 'error') return { word: code, attributes }
-  const word = codeOf(outcome) ?? 'INTERNAL'
+  const word = codeOf(outcome)
   return { word, attributes: { ...attributes, 'toolgate.error.code': word } }
 }
 

@@ -18,7 +18,7 @@ import { type ModernHttp, type Post, modernHttp } from './modern.ts'
 import { type OriginCheck, originCheck } from './origin.ts'
 import { writeJson } from './responder.ts'
 import { type SseHttp, sseHttp } from './sse.ts'
-import { createOpenCounts } from './owner-count.ts'
+import { type OpenCounts, createOpenCounts } from './owner-count.ts'
 
 /** A bound HTTP listener. */
 export interface HttpListener {
@@ -26,6 +26,8 @@ export interface HttpListener {
   readonly port: number
   /** Legacy client sessions that are open. */
   readonly sessions: () => number
+  /** Event streams that legacy clients hold open for what belongs to no call. */
+  readonly streams: () => number
   /** Stops accepting; connections close as soon as they are idle. */
   drain(): void
   /** Ends every connection. */
@@ -84,6 +86,7 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     host,
     port: address.port,
     sessions: () => front.sessions,
+    streams: () => front.streams,
     drain() {
       front.drain()
       server.close()
@@ -122,6 +125,7 @@ class Front {
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
   readonly #sse: SseHttp
+  readonly #counts: OpenCounts
 
   constructor(ports: ListenerPorts, isReady: Readiness) {
     this.#ports = ports
@@ -133,12 +137,17 @@ class Front {
     this.#routes = routesOf(ports.backends)
     this.#modern = modernHttp(ports)
     const counts = createOpenCounts(ports.settings.limits)
+    this.#counts = counts
     this.#legacy = legacyHttp(ports, counts)
     this.#sse = sseHttp(ports, counts)
   }
 
   get sessions(): number {
     return this.#legacy.sessions + this.#sse.sessions
+  }
+
+  get streams(): number {
+    return this.#counts.streams.open
   }
 
   drain(): void {
