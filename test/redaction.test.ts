@@ -1,5 +1,6 @@
 // A secret in every place where one may be, a gateway that tells everything it can tell, and a look at all it told.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -19,6 +20,8 @@ const canary = (source: string): string => `canary-${source}-5f2c`
 const KEY = createKey()
 const SECRET_OF_KEY = KEY.slice(12)
 const STORED = storedHash(readKey(KEY) ?? assert.fail('no key'))
+
+const SEALING = randomBytes(32).toString('base64url')
 
 /** Where a client can put a secret, beside its credentials. */
 const CLIENT_HEADERS = [
@@ -42,23 +45,32 @@ const CLIENT_HEADERS = [
 
 /** What each tool of the backend says, all of it with a secret. */
 const SAYINGS: Readonly<Record<string, (id: string, reply: Reply) => void>> = {
-  fine: (id, reply) => reply.json(response(id, saying('result', { structuredContent: { note: canary('result') } }))),
+  fine: (id, reply) =>
+    reply.json(response(id, saying('result', { structuredContent: { note: canary('result') } }))),
   tool_error: (id, reply) => reply.json(response(id, saying('tool-error', { isError: true }))),
   rpc_error: (id, reply) =>
     reply.json(
-      response(id, `"error":{"code":-32000,"message":"${canary('rpc-error')}","data":{"note":"${canary('rpc-data')}"}}`),
+      response(
+        id,
+        `"error":{"code":-32000,"message":"${canary('rpc-error')}","data":{"note":"${canary('rpc-data')}"}}`,
+      ),
     ),
   http_500: (_id, reply) =>
     reply.json(canary('http-body'), { status: 500, headers: { 'x-note': canary('http-header') } }),
   http_401: (_id, reply) =>
-    reply.json(canary('http-401'), { status: 401, headers: { 'www-authenticate': `Bearer realm="${canary('realm')}"` } }),
+    reply.json(canary('http-401'), {
+      status: 401,
+      headers: { 'www-authenticate': `Bearer realm="${canary('realm')}"` },
+    }),
   garbage: (_id, reply) => reply.json(`{"jsonrpc":"2.0",${canary('garbage')}`),
   wrong_shape: (id, reply) => reply.json(`{"jsonrpc":"2.0","id":${id},"${canary('member')}":1}`),
   wrong_id: (_id, reply) => reply.json(response(`"${canary('reply-id')}"`, saying('wrong-id'))),
   wrong_type: (id, reply) => reply.json(response(id, `"result":{"resultType":"${canary('result-type')}"}`)),
   event_garbage: (_id, reply) => reply.events(canary('event')),
   breaks_off: (_id, reply) => {
-    reply.events(`{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"${canary('notification')}"}}`)
+    reply.events(
+      `{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"${canary('notification')}"}}`,
+    )
     reply.reset()
   },
 }
@@ -78,7 +90,11 @@ async function talkative(scope: Scope): Promise<RawBackend> {
       instructions: canary('instructions'),
     },
     'tools/list': {
-      tools: Object.keys(SAYINGS).map((name) => ({ name, description: canary('description'), inputSchema: { type: 'object' } })),
+      tools: Object.keys(SAYINGS).map((name) => ({
+        name,
+        description: canary('description'),
+        inputSchema: { type: 'object' },
+      })),
     },
     'prompts/list': { prompts: [] },
     'resources/list': { resources: [{ name: 'r', uri: 'file:///r' }] },
@@ -90,7 +106,9 @@ async function talkative(scope: Scope): Promise<RawBackend> {
       const result = { resultType: 'complete', ttlMs: 60_000, cacheScope: 'public', ...found }
       return reply.json(response(received.id, `"result":${JSON.stringify(result)}`))
     }
-    const { params = {} } = JSON.parse(received.body === '' ? '{}' : received.body) as { readonly params?: Arguments }
+    const { params = {} } = JSON.parse(received.body === '' ? '{}' : received.body) as {
+      readonly params?: Arguments
+    }
     const say = SAYINGS[String(params['name'])]
     if (say !== undefined) return say(received.id, reply)
     reply.json(response(received.id, `"error":{"code":-32603,"message":"${canary('other-error')}"}`))
@@ -137,7 +155,7 @@ async function everything(scope: Scope, told: object = {}): Promise<Everything> 
     admin: { listen: '127.0.0.1:0' },
     gateway: {
       stateDir: 'state',
-      sealing: { keys: [Buffer.from(canary('sealing').padEnd(32, '-')).toString('base64')] },
+      sealing: { keys: [SEALING] },
       tools: { health: true },
     },
     more: {
@@ -157,20 +175,34 @@ async function everything(scope: Scope, told: object = {}): Promise<Everything> 
 
 type Raw = House['raw']
 
-/** What the callers got, for what they must not get. */
-async function callEverything(raw: Raw): Promise<string> {
+interface Called {
+  /** What the callers got, for what they must not get. */
+  readonly answers: string
+  /** A legacy session: where nobody says who they are, whoever knows it has it. */
+  readonly session: string
+}
+
+async function callEverything(raw: Raw): Promise<Called> {
   const answers: string[] = []
   const keep = (answer: Awaited<ReturnType<Raw['post']>>): void => {
     answers.push(JSON.stringify([answer.status, [...answer.headers], answer.messages]))
   }
   const authorization = `Bearer ${KEY}`
   const secrets = Object.fromEntries(CLIENT_HEADERS.map((name) => [name, canary(`header-${name}`)]))
-  const args = { text: canary('argument'), deep: [{ password: canary('argument-password') }], hide_me: canary('argument-path') }
+  const args = {
+    text: canary('argument'),
+    deep: [{ password: canary('argument-password') }],
+    hide_me: canary('argument-path'),
+  }
   for (const tool of Object.keys(SAYINGS))
     keep(
       await raw.modern(
         'tools/call',
-        { name: `crm_${tool}`, arguments: args, _meta: { baggage: `k=${canary('meta-baggage')}`, 'x/y': canary('meta') } },
+        {
+          name: `crm_${tool}`,
+          arguments: args,
+          _meta: { baggage: `k=${canary('meta-baggage')}`, 'x/y': canary('meta') },
+        },
         { headers: { authorization, ...secrets } },
       ),
     )
@@ -179,39 +211,80 @@ async function callEverything(raw: Raw): Promise<string> {
   keep(await raw.modern('tools/call', { name: 'pipe_fail', arguments: args }, { headers }))
   keep(await raw.modern('tools/call', { name: 'away_echo', arguments: args }, { headers }))
   keep(await raw.modern('tools/call', { name: 'gateway_health', arguments: {} }, { headers }))
-  keep(await raw.modern('tools/call', { name: 'crm_fine', arguments: [canary('argument-list')] as never }, { headers }))
+  keep(
+    await raw.modern(
+      'tools/call',
+      { name: 'crm_fine', arguments: [canary('argument-list')] as never },
+      { headers },
+    ),
+  )
   keep(await raw.modern('tools/list', {}, { headers }))
   keep(await raw.modern('resources/read', { uri: `https://u:p@h/?q=${canary('uri-query')}` }, { headers }))
   // Who is refused before a call.
-  for (const wrong of [`Bearer ${canary('wrong-token')}`, `Basic ${btoa(canary('basic'))}`, canary('no-scheme')])
+  for (const wrong of [
+    `Bearer ${canary('wrong-token')}`,
+    `Basic ${btoa(canary('basic'))}`,
+    canary('no-scheme'),
+  ])
     keep(await raw.modern('tools/list', {}, { headers: { ...secrets, authorization: wrong } }))
   keep(await raw.modern('tools/list', {}, { headers: { ...secrets, 'x-api-key': canary('wrong-key') } }))
-  keep(await raw.modern('tools/list', {}, { headers: { ...headers, origin: `https://${canary('origin')}.example` } }))
-  keep(await raw.modern('tools/list', {}, { headers: { ...headers, 'content-type': canary('content-type') } }))
+  keep(
+    await raw.modern(
+      'tools/list',
+      {},
+      { headers: { ...headers, origin: `https://${canary('origin')}.example` } },
+    ),
+  )
+  keep(
+    await raw.modern('tools/list', {}, { headers: { ...headers, 'content-type': canary('content-type') } }),
+  )
   keep(await raw.modern('tools/list', {}, { headers: { ...headers, accept: canary('accept') } }))
   keep(await raw.modern('tools/list', {}, { headers, route: `crm?token=${canary('query')}` }))
   keep(await raw.post(`{"jsonrpc":"2.0","${canary('bad-json')}"`, { headers }))
-  keep(await raw.post({ jsonrpc: '2.0', id: 1, method: 'ping' }, { headers: { ...headers, 'mcp-session-id': canary('session') } }))
-  await legacyCalls(raw, { headers, args }, keep)
-  return answers.join('\n')
+  keep(
+    await raw.post(
+      { jsonrpc: '2.0', id: 1, method: 'ping' },
+      { headers: { ...headers, 'mcp-session-id': canary('session') } },
+    ),
+  )
+  const session = await legacyCalls(raw, { headers, args }, keep)
+  return { answers: answers.join('\n'), session }
 }
 
 async function legacyCalls(
   raw: Raw,
   { headers, args }: { readonly headers: Readonly<Record<string, string>>; readonly args: Arguments },
   keep: (answer: Awaited<ReturnType<Raw['post']>>) => void,
-): Promise<void> {
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+): Promise<string> {
+  const params = {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  }
   const opened = await raw.post({ jsonrpc: '2.0', id: 1, method: 'initialize', params }, { headers })
   const session = opened.headers.get('mcp-session-id') ?? ''
   const inside = { headers: { ...headers, 'mcp-session-id': session } }
   for (const name of ['crm_fine', 'crm_rpc_error', 'crm_http_500'])
-    keep(await raw.post({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name, arguments: args } }, inside))
+    keep(
+      await raw.post(
+        { jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name, arguments: args } },
+        inside,
+      ),
+    )
+  return session
 }
 
 /** Everything that the gateway told anybody but its callers and backends, by where. */
-async function toldBy({ serving, where, collector, accessLog }: Everything): Promise<ReadonlyMap<string, string>> {
-  await eventually('spans were sent', () => Promise.resolve(collector.traces.entries.length > 0))
+async function toldBy({
+  serving,
+  where,
+  collector,
+  accessLog,
+}: Everything): Promise<ReadonlyMap<string, string>> {
+  const { traces, metrics } = collector
+  await eventually('signals were sent', () =>
+    Promise.resolve(traces.entries.length > 0 && metrics.entries.length > 0),
+  )
   const scraped = await scrapeOf(where)
   const status = await toolgate(where, 'status', '-c', where.file)
   serving.kill('SIGTERM')
@@ -253,19 +326,26 @@ function canariesIn(text: string): readonly string[] {
 describe('a secret', () => {
   test('in any header, argument, variable, setting or error of a backend is told to nobody', async (t) => {
     const all = await everything(t)
-    const answers = await callEverything(all.serving.raw)
+    const { answers, session } = await callEverything(all.serving.raw)
     const told = await toldBy(all)
     // All of it happened.
     assert.match(told.get('access log') ?? '', /"outcome":"failed".*"code":"BACKEND_PROTOCOL"/)
     assert.match(told.get('access log') ?? '', /"outcome":"tool_error"/)
     assert.match(told.get('collector') ?? '', /tools\/call crm_rpc_error/)
     assert.match(told.get('log') ?? '', /"level":"debug"/)
-    assert.match(told.get('admin listener') ?? '', /"crm"/)
+    assert.match(
+      told.get('admin listener') ?? '',
+      /"crm"[^]*mcp_server_operation_duration|mcp_server_operation_duration[^]*"crm"/,
+    )
+    assert.match(told.get('collector') ?? '', /\/v1\/metrics/)
+    assert.ok(session.length > 10)
     for (const [where, text] of told) {
       assert.ok(text !== '' || where === 'toolgate status', `${where} is empty`)
       assert.deepEqual(canariesIn(text), [], where)
       assert.ok(!text.includes(SECRET_OF_KEY), `${where} has the API key`)
       assert.ok(!text.includes(STORED.slice(-40)), `${where} has the hash of the API key`)
+      assert.ok(!text.includes(session), `${where} has a session`)
+      assert.ok(!text.includes(SEALING), `${where} has the sealing key`)
     }
     // A backend's own answers and words are for its caller, and nothing else is.
     assert.deepEqual(canariesIn(answers), [
@@ -285,11 +365,12 @@ describe('a secret', () => {
     const all = await everything(t, { arguments: true, results: true })
     await callEverything(all.serving.raw)
     const told = await toldBy(all)
-    for (const where of ['access log', 'collector']) {
-      const text = told.get(where) ?? ''
-      assert.deepEqual(canariesIn(text), [canary('argument'), canary('description')].slice(0, where === 'collector' ? 1 : 2), where)
-      assert.match(text, /\[redacted\]/)
-    }
+    const shown = [canary('argument'), canary('argument-list')]
+    // Lists and discovery are results too.
+    const listed = [canary('description'), canary('instructions')]
+    assert.deepEqual(canariesIn(told.get('collector') ?? ''), shown)
+    assert.deepEqual(canariesIn(told.get('access log') ?? ''), [...shown, ...listed])
+    for (const where of ['access log', 'collector']) assert.match(told.get(where) ?? '', /\[redacted\]/)
     for (const where of ['log', 'standard output', 'admin listener', 'toolgate status'])
       assert.deepEqual(canariesIn(told.get(where) ?? ''), [], where)
   })
