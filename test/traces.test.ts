@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { GENERATIONS } from './language/client.ts'
+import { handwritten } from './language/handwritten.ts'
 import { type House, type HouseOptions, gateway } from './language/house.ts'
 import { legacyServer, modernServer } from './language/http-backend.ts'
 import type { Journal } from './language/journal.ts'
@@ -140,6 +141,25 @@ describe('a span', () => {
     for (const span of [served, asked]) {
       assert.equal(span.attributes['error.type'], 'tool_error')
       assert.deepEqual(span.status, { code: 'ERROR', message: 'tool_error' })
+    }
+  })
+
+  test("has the code of a backend's error, and nothing of what it said", async (t) => {
+    const backend = await handwritten(
+      t,
+      {},
+      {
+        'tools/list': () => ({ tools: [{ name: 'no', inputSchema: { type: 'object' } }] }),
+        'tools/call': () => ({ error: { code: -32603, message: 'secret words' } }),
+      },
+    )
+    await using trial = await traced(t, { backend })
+    await trial.house.raw.modern('tools/call', { name: 'backend_no', arguments: {} })
+    const { server: served, client: asked } = pairOf(await trial.spans())
+    for (const span of [served, asked]) {
+      assert.equal(span.attributes['error.type'], '-32603')
+      assert.equal(span.attributes['rpc.response.status_code'], '-32603')
+      assert.deepEqual(span.status, { code: 'ERROR', message: '-32603' })
     }
   })
 

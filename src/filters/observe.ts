@@ -40,7 +40,7 @@ export interface CallObserver {
 export function refusalsTo(
   observers: readonly CallObserver[],
 ): ((exchange: RefusedExchange) => void) | undefined {
-  const told = observers.filter(({ refused }) => refused !== undefined)
+  const told = observers.filter((observer) => 'refused' in observer)
   if (told.length === 0) return undefined
   return (exchange) => told.forEach((observer) => observer.refused?.(exchange))
 }

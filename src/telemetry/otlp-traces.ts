@@ -32,7 +32,7 @@ export function createOtlpSender(config: OtlpConfig, { resource, version }: Tell
         instrumentationScope: scope,
       }))
       exporter.export(readable, ({ code, error }) => {
-        if (code === 0) resolve()
+        if (Number(code) === 0) resolve()
         else reject(new SendError(reasonOf(error)))
       })
       return promise

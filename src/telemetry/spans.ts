@@ -71,7 +71,8 @@ const LONGEST_METHOD = 64
 export function spansOf(record: CallRecord, { outcome, trace }: Ended, ports: SpanPorts): SpanData[] {
   const own = { traceId: trace.traceId, spanId: trace.spanId, flags: trace.flags, isRemote: false }
   const server = serverSpan(record, { outcome, trace, own }, ports)
-  return [server, ...record.attempts.flatMap((attempt) => clientSpan(record, attempt, { trace, own }, ports))]
+  const clients = record.attempts.flatMap((attempt) => clientSpan(attempt, { record, trace, own }, ports))
+  return [server, ...clients]
 }
 
 /** How a call went. */
@@ -124,8 +125,12 @@ function serverSpan(
   }
 }
 
-function clientSpan(record: CallRecord, attempt: AttemptRecord, about: About, ports: SpanPorts): SpanData[] {
-  const { trace, own } = about
+function clientSpan(
+  attempt: AttemptRecord,
+  about: About & { readonly record: CallRecord },
+  ports: SpanPorts,
+): SpanData[] {
+  const { record, trace, own } = about
   const { call, target } = record
   const spanId = attempt.trace?.spanId
   const place = ports.placeOf(attempt.backend, attempt.endpoint)

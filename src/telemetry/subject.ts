@@ -32,7 +32,7 @@ function named(kind: 'tool' | 'prompt', name: string | undefined): CallSubject |
 }
 
 /** A URI without what may be a secret: user, password, query and fragment. */
-export function shownUri(uri: string): string {
+function shownUri(uri: string): string {
   return cut(uri.replace(/[?#].*$/s, '').replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1'))
 }
 

@@ -8,9 +8,16 @@ import { authorization } from './authorization.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
+import { telemetry } from './telemetry.ts'
 
 /** Every list of protections. */
-const PROTECTIONS: readonly Protection[] = [...authentication, ...authorization, ...hardening, ...integrity]
+const PROTECTIONS: readonly Protection[] = [
+  ...authentication,
+  ...authorization,
+  ...hardening,
+  ...integrity,
+  ...telemetry,
+]
 
 /** Processes at once. */
 const PARALLEL = 2
