@@ -73,11 +73,20 @@ export function readBaggage(text: string): string | undefined {
   return members.length <= MOST_BAGGAGE && members.every((member) => BAGGAGE.test(member)) ? text : undefined
 }
 
+/** The two digits of each byte. */
+const DIGITS: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+function digitsOf(byte: number): string {
+  return DIGITS[byte & 0xff] ?? ''
+}
+
 /** Draws the id of a trace (16 bytes) or of a span (8 bytes), in hexadecimal digits; never all zero. */
 export function drawId(bytes: 8 | 16, random: () => number): string {
   let id = ''
-  for (let drawn = 0; drawn < bytes; drawn += 4)
-    id += (0x1_0000_0000 + Math.floor(random() * 0x1_0000_0000)).toString(16).slice(1)
+  for (let drawn = 0; drawn < bytes; drawn += 4) {
+    const bits = random() * 0x1_0000_0000
+    id += digitsOf(bits >>> 24) + digitsOf(bits >>> 16) + digitsOf(bits >>> 8) + digitsOf(bits)
+  }
   return id === NO_SPAN || id === NO_TRACE ? `${id.slice(1)}1` : id
 }
 
