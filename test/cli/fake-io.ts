@@ -16,6 +16,8 @@ export interface FakeWorld {
   readonly columns?: number
   readonly platform?: NodeJS.Platform
   readonly signal?: AbortSignal
+  /** Told what is printed on standard output, as it is. */
+  readonly onPrint?: (text: string) => void
   /** Processes that run; default: every id. */
   readonly alive?: (pid: number) => boolean
 }
@@ -34,6 +36,7 @@ export async function run(world: FakeWorld, ...args: readonly string[]): Promise
   const output = (name: 'stdout' | 'stderr'): Io['stdout'] => ({
     write: (text) => {
       printed[name] += text
+      if (name === 'stdout') world.onPrint?.(text)
     },
     isTTY,
     color,

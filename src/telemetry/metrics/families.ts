@@ -94,23 +94,23 @@ function counted(counts: ReadonlyMap<string, number>, attribute: string): readon
 }
 
 /** How often each subject ended in each way: nothing is counted twice for it. */
-function callTotals(cells: readonly Cell[]): readonly Point[] {
+function* callTotals(cells: readonly Cell[]): Generator<Point> {
   const totals = new Map<Subject, Map<string, number>>()
   for (const { subject, ending, histogram } of cells) {
     const outcomes = totals.get(subject) ?? new Map<string, number>()
     totals.set(subject, outcomes)
     outcomes.set(ending.outcome, (outcomes.get(ending.outcome) ?? 0) + histogram.count)
   }
-  return [...totals].flatMap(([subject, outcomes]) =>
-    [...outcomes].map(([outcome, value]) => ({
-      labels: labelsOf([
-        [OWN.backend, subject.backend],
-        [ATTRIBUTE.method, subject.method],
-        [ATTRIBUTE.tool, subject.tool],
-        [ATTRIBUTE.prompt, subject.prompt],
-        [OWN.outcome, outcome],
-      ]),
-      value,
-    })),
-  )
+  for (const [subject, outcomes] of totals)
+    for (const [outcome, value] of outcomes) yield { labels: totalLabels(subject, outcome), value }
+}
+
+function totalLabels({ backend, method, tool, prompt }: Subject, outcome: string): Labels {
+  return labelsOf([
+    [OWN.backend, backend],
+    [ATTRIBUTE.method, method],
+    [ATTRIBUTE.tool, tool],
+    [ATTRIBUTE.prompt, prompt],
+    [OWN.outcome, outcome],
+  ])
 }

@@ -30,8 +30,8 @@ export interface Exporter {
   close(): Promise<void>
 }
 
-/** Points in one request: some hundred kilobytes before they are compressed. */
-const MOST_POINTS = 1000
+/** Points in one request: some milliseconds of encoding, and less than a hundred kilobytes before compression. */
+const MOST_POINTS = 300
 
 /** Milliseconds that a gateway that ends gives to its last export at most. */
 const LAST = 3000
