@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../config/types.ts'
 import type { NotificationMessage } from '../protocol/message.ts'
 import { fetchList } from './list.ts'
@@ -22,7 +23,7 @@ interface Transport {
   /** Opens a session of its own for clients of a legacy backend. */
   readonly connect: Connect
   /** Asks for a sign of life, and rejects where there is none. */
-  check(signal: AbortSignal): Promise<void>
+  check(signal: Signal): Promise<void>
   close(): Promise<void>
 }
 

@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { EraSetting } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
@@ -35,13 +36,13 @@ export interface Link {
    *
    * @throws GatewayError, or the reason of the signal
    */
-  use<T>(action: (speaker: Speaker) => Promise<T>, signal: AbortSignal): Promise<T>
+  use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T>
   /**
    * The speaker of the moment; connects if there is none. Callers at the same time share one attempt.
    *
    * @throws GatewayError, or the reason of the signal
    */
-  speaker(signal: AbortSignal): Promise<Speaker>
+  speaker(signal: Signal): Promise<Speaker>
   readonly state: LinkState
   /** As {@link Backend.subscribe}. */
   subscribe(filter: SubscriptionFilter, subscriber: Subscriber): BackendSubscription
@@ -147,7 +148,7 @@ class BackendLink implements Link {
     return this.#state
   }
 
-  async use<T>(action: (speaker: Speaker) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T> {
     const speaker = this.#speaker ?? (await this.speaker(signal))
     try {
       return this.#answered(await action(speaker))
@@ -163,7 +164,7 @@ class BackendLink implements Link {
     }
   }
 
-  async speaker(signal: AbortSignal): Promise<Speaker> {
+  async speaker(signal: Signal): Promise<Speaker> {
     if (this.#speaker !== undefined) return this.#speaker
     signal.throwIfAborted()
     this.#closing.signal.throwIfAborted()
@@ -223,12 +224,12 @@ class BackendLink implements Link {
   }
 
   /** Work of the link's own: ends when the backend takes longer than its timeout, or when the link closes. */
-  #inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #inTime<T>(work: (signal: Signal) => Promise<T>): Promise<T> {
     return inTime(work, { ...this.#config, clock: this.#ports.clock, closing: this.#closing.signal })
   }
 
   /** Follows the configured era, else the last verdict, else finds out. */
-  async #establish(channel: Channel, signal: AbortSignal): Promise<Speaker> {
+  async #establish(channel: Channel, signal: Signal): Promise<Speaker> {
     const setting =
       this.#config.era === 'auto' ? believedEra(this.#state.verdict, this.#ports.clock) : this.#config.era
     const initialize = this.#config.initialize ?? initializeLegacy

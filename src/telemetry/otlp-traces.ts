@@ -31,8 +31,8 @@ export function createOtlpSender(config: OtlpConfig, { resource, version }: Tell
         resource: told,
         instrumentationScope: scope,
       }))
-      exporter.export(readable, ({ code, error }) => {
-        if (Number(code) === 0) resolve()
+      exporter.export(readable, ({ error }) => {
+        if (error === undefined) resolve()
         else reject(new SendError(reasonOf(error)))
       })
       return promise
@@ -42,8 +42,8 @@ export function createOtlpSender(config: OtlpConfig, { resource, version }: Tell
 }
 
 /** Never the message: it may be what the collector said. */
-function reasonOf(error: Error | undefined): string {
-  const { code } = (error ?? {}) as { readonly code?: unknown }
+function reasonOf(error: Error): string {
+  const { code } = error as { readonly code?: unknown }
   if (typeof code === 'number') return `the collector answered with HTTP status ${code}`
   if (typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code))
     return `the collector cannot be reached: ${code}`

@@ -1,5 +1,6 @@
 import { unlessAborted } from '../../pipeline/abort.ts'
 import type { Reply } from '../../pipeline/call.ts'
+import { toAbortSignal } from '../../pipeline/signal.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { member, valueOf } from '../../protocol/json.ts'
 import { errorText, parseMessage, resultMessage } from '../../protocol/message.ts'
@@ -69,7 +70,10 @@ async function carryOut(request: BackendRequest, tools: ReadonlyMap<string, Buil
   if (tool === undefined) return refusal(-32602, 'Unknown tool')
   const node = member(message.params, 'arguments')
   const args = node === undefined ? {} : valueOf(message.text, node)
-  const output = await unlessAborted(Promise.resolve(tool.call(args, { principal, signal })), signal)
+  const output = await unlessAborted(
+    Promise.resolve(tool.call(args, { principal, signal: toAbortSignal(signal) })),
+    signal,
+  )
   return resultMessage(JSON.stringify(toResult(output)))
 }
 

@@ -1,4 +1,5 @@
 import { Pool } from 'undici'
+import type { Signal } from '../../pipeline/signal.ts'
 import type { SigningConfig } from '../../config/signing-schema.ts'
 import type { HttpBackendConfig } from '../../config/types.ts'
 import { unlessAborted } from '../../pipeline/abort.ts'
@@ -54,23 +55,19 @@ export interface HttpChannel extends Channel {
    *
    * @throws ChannelError; `status` 405 means that the server offers no such stream
    */
-  listen(
-    headers: Readonly<Record<string, string>>,
-    handlers: StreamHandlers,
-    signal: AbortSignal,
-  ): Promise<void>
+  listen(headers: Readonly<Record<string, string>>, handlers: StreamHandlers, signal: Signal): Promise<void>
   /**
    * Opens a session of the HTTP+SSE transport (2024-11-05, basic/transports) at the same URL.
    *
    * @throws ChannelError, or the reason of the signal
    */
-  openSse(events: ChannelEvents, signal: AbortSignal): Promise<Channel>
+  openSse(events: ChannelEvents, signal: Signal): Promise<Channel>
   /**
    * Asks a path of the same server with GET.
    *
    * @throws ChannelError with any status but 200 to 299, or without an answer; or the reason of the signal
    */
-  probe(path: string, signal: AbortSignal): Promise<void>
+  probe(path: string, signal: Signal): Promise<void>
   /** Ends a legacy session; a failure does not matter. */
   deleteSession(headers: Readonly<Record<string, string>>): Promise<void>
 }
@@ -222,7 +219,7 @@ function takeMessage(event: SseEvent, handlers: StreamHandlers): void {
 /** Reads a stream from where it was left, once the server wants to be asked again. */
 async function goOn(
   position: StreamPosition,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  { clock, signal }: { readonly clock: Clock; readonly signal: Signal },
   read: (headers: Readonly<Record<string, string>>) => Promise<void>,
 ): Promise<void> {
   const { lastEventId } = position
@@ -238,7 +235,7 @@ async function goOn(
   }
 }
 
-async function pauseUntil(time: number, clock: Clock, signal: AbortSignal): Promise<void> {
+async function pauseUntil(time: number, clock: Clock, signal: Signal): Promise<void> {
   const wait = time - clock.now()
   if (wait <= 0) return
   const { promise, resolve } = Promise.withResolvers<void>()

@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import { ChannelError } from '../channel.ts'
 import type { HttpDispatch } from './exchange.ts'
 import { reasonOf } from './response.ts'
@@ -7,7 +8,7 @@ export interface ProbeRequest {
   readonly dispatch: HttpDispatch
   readonly path: string
   readonly headers: string[]
-  readonly signal: AbortSignal
+  readonly signal: Signal
 }
 
 /** The most that is read of an answer, in bytes: a page of some size is fine, a download is not. */
@@ -19,13 +20,13 @@ const LARGEST_ANSWER = 65_536
  * @throws ChannelError with any status but 200 to 299, or without an answer; or the reason of the signal
  */
 export function probePath({ dispatch, path, headers, signal }: ProbeRequest): Promise<void> {
-  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  if (signal.aborted) return Promise.reject(signal.reason)
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let status = 0
   let received = 0
   let abort: ((reason: Error) => void) | undefined
   const onAbort = (): void => {
-    reject(signal.reason as Error)
+    reject(signal.reason)
     abort?.(new Error('given up'))
   }
   signal.addEventListener('abort', onAbort)

@@ -50,12 +50,12 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
   return {
     start: (exchange) => {
       const { id, text, signal, attempt } = exchange
-      if (signal.aborted) return Promise.reject(signal.reason as Error)
+      if (signal.aborted) return Promise.reject(signal.reason)
       if (entries.has(id)) return Promise.reject(new TypeError(`An exchange ${id} is under way already`))
       const queued = out.write(toLine(text), attempt && (() => attempt.sent()))
       if (queued === undefined) return Promise.reject(notReading())
       return new Promise((resolve, reject) => {
-        const onAbort = (): void => end(entry, signal.reason as Error)
+        const onAbort = (): void => end(entry, signal.reason)
         const settle = (action: () => void): void => {
           if (entries.get(id) === entry) entries.delete(id)
           signal.removeEventListener('abort', onAbort)
@@ -69,7 +69,7 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
         })
         const entry: Entry = { exchange, queued, delivery, answered: false, settle, resolve, reject }
         entries.set(id, entry)
-        signal.addEventListener('abort', onAbort, { once: true })
+        signal.addEventListener('abort', onAbort)
       })
     },
     answer: (id, message) => {
