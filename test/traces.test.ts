@@ -7,6 +7,7 @@ import { type House, type HouseOptions, gateway } from './language/house.ts'
 import { legacyServer, modernServer } from './language/http-backend.ts'
 import type { Journal } from './language/journal.ts'
 import { type OtlpExport, type OtlpReceiver, type OtlpSpan, otlpReceiver } from './language/otlp-receiver.ts'
+import { site, stdioClient } from './language/process.ts'
 import type { Scope } from './language/scope.ts'
 import { INTERACTIVE, type Sighting } from './language/stage.ts'
 import { stdioServer } from './language/stdio-backend.ts'
@@ -89,6 +90,25 @@ for (const generation of GENERATIONS)
         if (seen.kind === 'request' && seen.method === 'tools/call')
           assert.equal(seen.headers['traceparent'], got['traceparent'])
     })
+
+for (const generation of ['modern', 'legacy'] as const)
+  test(`a ${generation} client on a pipe, the gateway and a server behind it are in one trace`, async (t) => {
+    const [server, collector] = [await stdioServer(t, 'modern'), await otlpReceiver(t)]
+    const traces = { otlp: { endpoint: collector.endpoint, interval: '100ms' } }
+    const where = await site(t, { backends: { backend: server }, more: { telemetry: { traces } } })
+    const client = await stdioClient(where, generation)
+    await client.call('backend_echo', {}, { meta: { traceparent: PARENT } })
+    const isCall = ({ attributes }: OtlpSpan): boolean => attributes['mcp.method.name'] === 'tools/call'
+    await collector.traces.until(({ items }) => items.some(isCall))
+    await client.close()
+    const { server: served, client: asked } = pairOf(collector.traces.entries.flatMap(({ items }) => items))
+    assert.deepEqual([served.traceId, served.parentSpanId, asked.parentSpanId], [TRACE, SPAN, served.spanId])
+    assert.equal(onlyCall(server.journal).meta['traceparent'], `00-${TRACE}-${asked.spanId}-01`)
+    for (const span of [served, asked]) {
+      assert.equal(span.attributes['network.transport'], 'pipe')
+      assert.equal(span.attributes['network.protocol.name'], undefined)
+    }
+  })
 
 describe('a span', () => {
   test('says of a call what the conventions for MCP want to know', async (t) => {
