@@ -352,8 +352,7 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, integrity, entrance, fanIn, overload, gauge, store } = this.#parts
-    const { metrics, telling } = this.#parts
+    const { backends, catalog, integrity, entrance, fanIn, overload, gauge, store, telling } = this.#parts
     overload?.close()
     this.#http?.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
@@ -365,7 +364,9 @@ class RunningGateway implements Gateway {
     await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
     await Promise.all([...backends.values()].map((backend) => backend.close()))
     await store.close()
-    await Promise.all([metrics?.close(), telling.close()])
+    // The timers of the clock keep no process alive, which must not end before what is left is told.
+    const awake = setInterval(() => undefined, 1000)
+    await Promise.all([this.#parts.metrics?.close(), telling.close()]).finally(() => clearInterval(awake))
     gauge?.close()
   }
 

@@ -1,6 +1,8 @@
 // The access log as operators have it: of a gateway in a process of its own.
 import assert from 'node:assert/strict'
-import { readFile, rename, stat } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { constants } from 'node:fs'
+import { open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { createKey, storedHash, readKey } from '../src/auth/api-key.ts'
@@ -170,6 +172,24 @@ describe('a file', () => {
     assert.equal([...old, ...fresh].filter(isCall).length, 150)
     assert.ok(fresh.filter(isCall).length >= 50)
     assert.equal((await stat(file)).mode & 0o777, 0o600)
+  })
+
+  test('that is a pipe which nobody reads stops neither a call nor the end, which says what was lost', async (t) => {
+    const { where, file } = await logged(t)
+    execFileSync('mkfifo', [file])
+    const holder = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    t.after(async () => holder.close())
+    await using serving = await gatewayProcess(where)
+    for (let id = 0; id < 400; id++) {
+      const { status } = await serving.raw.modern('tools/call', { name: 'crm_echo', arguments: {} }, { id })
+      assert.equal(status, 200)
+    }
+    serving.kill('SIGTERM')
+    assert.deepEqual(await serving.exit, { code: 0, signal: null })
+    const said = serving.stderr.entries.filter((line) =>
+      line.includes('lines of the access log were dropped'),
+    )
+    assert.equal(said.length, 1)
   })
 
   test('that cannot be written ends the start, with the reason', async (t) => {
