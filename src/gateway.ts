@@ -8,7 +8,7 @@ import type { BackendOrder } from './admin/server.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
-import { metricsTool } from './backend/builtin/metrics.ts'
+import { type Sight, type ToolFigures, metricsTool } from './backend/builtin/metrics.ts'
 import type { BuiltinTool } from './backend/builtin/tool.ts'
 import { createBackend } from './backend/create.ts'
 import type { BackendPorts } from './backend/ports.ts'
@@ -25,6 +25,7 @@ import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
 import { type StdioListener, listenStdio } from './listener/stdio.ts'
 import { type Audit, auditToLog } from './pipeline/audit.ts'
+import type { Principal } from './pipeline/call.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
 import { type LoadGauge, systemLoad } from './pipeline/load.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
@@ -135,31 +136,13 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const measures = metrics?.measures
   const parking = createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal)
   const backends = createBackends(config, ports, { clock, log, sealer, parking, measures })
-  const names = [...backends.keys()]
-  const policy = createPolicy(config.authorization, { clock, backends: names })
-  const tools = [
-    ...(config.gateway.tools?.health === true ? [healthTool(() => statusesOf(backends))] : []),
-    ...(config.gateway.tools?.metrics === true && metrics !== undefined
-      ? [
-          metricsTool({
-            figures: () => metrics.tools(),
-            backends: names,
-            sightOf: (principal) => sightOf(principal, { policy, catalog }),
-          }),
-        ]
-      : []),
-  ]
-  const all = withOwnTools(tools, backends, clock)
+  const policy = createPolicy(config.authorization, { clock, backends: [...backends.keys()] })
+  const seen = (principal: Principal): Sight => sightOf(principal, { policy, catalog })
+  const all = withOwnTools(ownTools(config, { backends, metrics, seen }), backends, clock)
   const integrity = openIntegrity(config, { clock, audit, own: all.has(BUILTIN) ? BUILTIN : undefined })
-  const catalog = createCatalog([...all.values()], {
-    clock,
-    log,
-    names: config.gateway.names,
-    listDeadline: config.gateway.listDeadline,
-    staleFor: config.gateway.staleFor,
-    fetchTimeout: timeouts(config),
-    integrity,
-  })
+  const { names, listDeadline, staleFor, limits } = config.gateway
+  const shown = { names, listDeadline, staleFor, fetchTimeout: timeouts(config) }
+  const catalog = createCatalog([...all.values()], { clock, log, integrity, ...shown })
   const taskIds = createTaskIds(sealer)
   const random = ports.random ?? Math.random
   const telling = openCallTelling(config, { clock, log, random, version, terminals })
@@ -186,10 +169,10 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       backends: all,
       taskIds,
       clock,
-      listDeadline: config.gateway.listDeadline,
-      streams: config.gateway.limits.streams,
-      queue: config.gateway.limits.queue,
-      age: config.gateway.limits.streamAge,
+      listDeadline,
+      streams: limits.streams,
+      queue: limits.queue,
+      age: limits.streamAge,
     }),
     store: openStore(config.store, { clock, log, random, measures }),
     limitCounts: countLimits(config.limits, { clock, log }),
@@ -198,10 +181,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     telling,
     metrics,
     parking,
-    gauge:
-      metrics !== undefined && config.gateway.overload === undefined
-        ? (ports.load ?? systemLoad())
-        : undefined,
+    gauge: ownGauge(config, ports, metrics),
     overload: watchLoad(config, ports, { clock, log }),
     lanes: createLaneStates(config.backends, { clock, log }),
     random,
@@ -239,6 +219,29 @@ function watchLoad(
   if (overload === undefined) return undefined
   const random = ports.random ?? Math.random
   return createOverload(overload, { ...shared, random, gauge: ports.load ?? systemLoad() })
+}
+
+function ownGauge(config: Config, ports: GatewayPorts, metrics: Metrics | undefined): LoadGauge | undefined {
+  if (metrics === undefined || config.gateway.overload !== undefined) return undefined
+  return ports.load ?? systemLoad()
+}
+
+interface OwnToolsPorts {
+  readonly backends: ReadonlyMap<string, Backend>
+  readonly metrics: Metrics | undefined
+  readonly seen: (principal: Principal) => Sight
+}
+
+function ownTools({ gateway: { tools } }: Config, ports: OwnToolsPorts): readonly BuiltinTool[] {
+  const { backends, metrics, seen } = ports
+  const names = [...backends.keys()]
+  const figures = (): readonly ToolFigures[] => metrics?.tools() ?? []
+  return [
+    ...(tools?.health === true ? [healthTool(() => statusesOf(backends), seen)] : []),
+    ...(tools?.metrics === true && metrics !== undefined
+      ? [metricsTool({ figures, backends: names, sightOf: seen })]
+      : []),
+  ]
 }
 
 function statusesOf(backends: ReadonlyMap<string, Backend>): readonly BackendStatus[] {

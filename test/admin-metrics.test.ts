@@ -12,7 +12,11 @@ import { readScrape } from './language/scrape.ts'
 interface Admin {
   readonly running: GatewayProcess
   /** GET of a path, with a bearer token where one is given. */
-  get(path: string, token?: string, headers?: Readonly<Record<string, string>>): Promise<Response>
+  readonly get: (
+    path: string,
+    token?: string,
+    headers?: Readonly<Record<string, string>>,
+  ) => Promise<Response>
   /** The admin token. */
   readonly token: string
 }

@@ -110,7 +110,7 @@ function scrape(request: IncomingMessage, response: ServerResponse, { metrics }:
   if (metrics === undefined)
     return send(response, 404, { error: 'Nothing is measured: telemetry.metrics is off' })
   const { contentType, pieces } = metrics.scrape(request.headers.accept)
-  const isPacked = /\bgzip\b(?! *; *q=0(\.0*)? *(,|$))/.test(String(request.headers['accept-encoding'] ?? ''))
+  const isPacked = /\bgzip\b(?! *; *q=0(\.0*)? *(,|$))/.test(request.headers['accept-encoding'] ?? '')
   response.writeHead(200, {
     'content-type': contentType,
     'cache-control': 'no-store',

@@ -349,9 +349,9 @@ open: 1 call, 0 calls waiting for input, 0 streams, 3 subscriptions, 2 sessions
   const narrow = await run({ ...world, columns: 40 }, 'status')
   const traffic = narrow.stdout
     .split('\n')
-    .slice(narrow.stdout.split('\n').findIndex((line) => /^LAST/.test(line)))
+    .slice(narrow.stdout.split('\n').findIndex((line) => line.startsWith('LAST')))
   for (const line of traffic) assert.ok(line.length <= 48, line)
-  assert.doesNotMatch(narrow.stdout, /\u001B/)
+  assert.ok(!narrow.stdout.includes('\u001B'))
 })
 
 test('status of a gateway that measures nothing, or is older, is that of its backends', async (t) => {

@@ -26,6 +26,3 @@ export interface Measures {
   sessionEnded(session: EndedSession): void
   storeAnswered(operation: StoreOperation): void
 }
-
-/** Measures nothing. */
-export const noMeasures: Measures = { sessionEnded: () => undefined, storeAnswered: () => undefined }

@@ -22,9 +22,9 @@ export interface ScrapedFamily {
 export interface Scraped {
   readonly families: ReadonlyMap<string, ScrapedFamily>
   /** Every sample of that name whose labels include these. */
-  samples(name: string, labels?: Readonly<Record<string, string>>): readonly Sample[]
+  readonly samples: (name: string, labels?: Readonly<Record<string, string>>) => readonly Sample[]
   /** The sum of their values; 0 where there is none. */
-  sum(name: string, labels?: Readonly<Record<string, string>>): number
+  readonly sum: (name: string, labels?: Readonly<Record<string, string>>) => number
 }
 
 const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
@@ -89,7 +89,10 @@ function sampleOf(line: string, family: ScrapedFamily, { format, seen }: Reading
   const names = (SUFFIXES[family.type] ?? assert.fail(`type ${family.type}`)).map((suffix) => base + suffix)
   assert.ok(names.includes(name), `${name} does not belong to the ${family.type} ${family.name}`)
   const labels = labelsIn(inner, line)
-  const series = `${name} ${JSON.stringify(Object.entries(labels).toSorted())}`
+  const series = `${name} ${Object.keys(labels)
+    .toSorted()
+    .map((label) => JSON.stringify([label, labels[label]]))
+    .join()}`
   assert.ok(!seen.has(series), `the series is there twice: ${line}`)
   seen.add(series)
   const value = written === '+Inf' ? Infinity : Number(written)
@@ -112,7 +115,7 @@ function labelsIn(text: string, line: string): Readonly<Record<string, string>> 
 
 /** Cumulative buckets that only grow, end with everything, and agree with the count. */
 function checkHistogram({ name, samples }: ScrapedFamily): void {
-  const bySeries = Map.groupBy(samples, ({ labels: { le: _, ...rest } }) => JSON.stringify(rest))
+  const bySeries = Map.groupBy(samples, ({ labels }) => JSON.stringify({ ...labels, le: undefined }))
   for (const [series, own] of bySeries) {
     const buckets = own.filter((one) => one.name === `${name}_bucket`)
     const bounds = buckets.map(({ labels }) => (labels['le'] === '+Inf' ? Infinity : Number(labels['le'])))

@@ -138,7 +138,7 @@ class Counts implements CallCounts, CallObserver {
 
   #rowsOf(backend: string | undefined, method: string): Rows {
     let methods = this.#rows.get(backend ?? '')
-    if (methods === undefined) this.#rows.set(backend ?? '', (methods = new Map()))
+    if (methods === undefined) this.#rows.set(backend ?? '', (methods = new Map<string, Rows>()))
     let rows = methods.get(method)
     if (rows === undefined) {
       const plain = new Row({ backend, method, tool: undefined, prompt: undefined })
@@ -163,7 +163,7 @@ class Counts implements CallCounts, CallObserver {
 
   #serverCell(row: Row, downstream: Downstream, ending: Ending): Cell {
     const side = sideOf(downstream)
-    const byEnding = (row.server[side] ??= new Map())
+    const byEnding = (row.server[side] ??= new Map<Ending, Cell>())
     let cell = byEnding.get(ending)
     if (cell === undefined) {
       cell = cellOf(row.subject, ending, downstreamLabels(downstream))
@@ -178,9 +178,9 @@ class Counts implements CallCounts, CallObserver {
     const row = of.subject.backend === backend ? of : this.#rowsOf(backend, of.subject.method).plain
     const version = spoken === undefined ? '' : versionValue(spoken.version)
     let byVersion = row.client.get(endpoint)
-    if (byVersion === undefined) row.client.set(endpoint, (byVersion = new Map()))
+    if (byVersion === undefined) row.client.set(endpoint, (byVersion = new Map<string, Map<Ending, Cell>>()))
     let byEnding = byVersion.get(version)
-    if (byEnding === undefined) byVersion.set(version, (byEnding = new Map()))
+    if (byEnding === undefined) byVersion.set(version, (byEnding = new Map<Ending, Cell>()))
     const ending = endingOfTry(attempt)
     let cell = byEnding.get(ending)
     if (cell === undefined) {
