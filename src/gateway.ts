@@ -1,3 +1,4 @@
+import type { LookupAddress } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
 import { type BackendReport, reportOf } from './admin/backend-report.ts'
@@ -144,8 +145,8 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const shown = { names, listDeadline, staleFor, fetchTimeout: timeouts(config) }
   const catalog = createCatalog([...all.values()], { clock, log, integrity, ...shown })
   const taskIds = createTaskIds(sealer)
-  const random = ports.random ?? Math.random
-  const telling = openCallTelling(config, { clock, log, random, version, terminals })
+  const common = { clock, log, random: ports.random ?? Math.random }
+  const telling = openCallTelling(config, { ...common, version, terminals })
   const parts: Parts = {
     config,
     clock,
@@ -154,13 +155,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     backends: all,
     catalog,
     integrity,
-    entrance: openEntrance(config, {
-      clock,
-      log,
-      stateDir: ports.stateDir,
-      fetch,
-      resolve: (host) => lookup(host, { all: true }),
-    }),
+    entrance: openEntrance(config, { clock, log, stateDir: ports.stateDir, fetch, resolve: resolveHost }),
     policy,
     sealer,
     taskIds,
@@ -174,7 +169,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
       queue: limits.queue,
       age: limits.streamAge,
     }),
-    store: openStore(config.store, { clock, log, random, measures }),
+    store: openStore(config.store, { ...common, measures }),
     limitCounts: countLimits(config.limits, { clock, log }),
     meter: { inFlight: 0, total: 0, refused: 0 },
     observers: metrics === undefined ? telling.observers : [metrics.observer, ...telling.observers],
@@ -184,10 +179,12 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
     gauge: ownGauge(config, ports, metrics),
     overload: watchLoad(config, ports, { clock, log }),
     lanes: createLaneStates(config.backends, { clock, log }),
-    random,
+    random: common.random,
   }
   return new RunningGateway(parts, serverInfo)
 }
+
+const resolveHost = (host: string): Promise<LookupAddress[]> => lookup(host, { all: true })
 
 function timeouts(config: Config): (backend: string) => number {
   const byName = new Map(config.backends.map((backend) => [backend.name, backend.timeout]))

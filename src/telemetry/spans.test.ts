@@ -118,7 +118,7 @@ describe('spans', () => {
     )
     const [told] = await spans(() => undefined, { outcome, arguments: true, results: true })
     assert.deepEqual(
-      names.map((name) => JSON.parse(String(told?.attributes[name]))),
+      names.map((name): unknown => JSON.parse(String(told?.attributes[name]))),
       [
         { a: 1, pin: '[redacted]' },
         { content: [], token: '[redacted]' },
