@@ -89,7 +89,7 @@ export interface EndpointStatus {
 /** The state of a backend for the operator. */
 export interface BackendStatus {
   readonly name: string
-  readonly transport: 'http' | 'stdio' | 'builtin'
+  readonly transport: 'http' | 'stdio' | 'rest' | 'builtin'
   readonly condition: BackendCondition
   /** Wall-clock milliseconds of the last change of the condition. */
   readonly since: number

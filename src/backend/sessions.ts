@@ -1,5 +1,5 @@
 import { type Signal, anySignal } from '../pipeline/signal.ts'
-import type { BackendConfig } from '../config/types.ts'
+import type { McpBackendConfig } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import { member, stringOf } from '../protocol/json.ts'
@@ -81,12 +81,16 @@ export interface SessionPool {
 }
 
 /** Creates an empty pool. */
-export function createSessionPool(config: BackendConfig, connect: Connect, ports: BackendPorts): SessionPool {
+export function createSessionPool(
+  config: McpBackendConfig,
+  connect: Connect,
+  ports: BackendPorts,
+): SessionPool {
   return new Sessions(config, connect, ports)
 }
 
 class Sessions implements SessionPool {
-  readonly #config: BackendConfig
+  readonly #config: McpBackendConfig
   readonly #connect: Connect
   readonly #ports: BackendPorts
   readonly #slots = new Map<string, Slot>()
@@ -95,7 +99,7 @@ class Sessions implements SessionPool {
   #lastOnce = 0
   #cancelSweep: (() => void) | undefined
 
-  constructor(config: BackendConfig, connect: Connect, ports: BackendPorts) {
+  constructor(config: McpBackendConfig, connect: Connect, ports: BackendPorts) {
     this.#config = config
     this.#connect = connect
     this.#ports = ports
@@ -303,7 +307,7 @@ class Slot {
 }
 
 interface Measuring extends Pick<BackendPorts, 'measures' | 'clock'> {
-  readonly config: BackendConfig
+  readonly config: McpBackendConfig
   readonly onEnd: (reason: string) => void
 }
 

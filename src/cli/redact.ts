@@ -1,7 +1,7 @@
 import { isKnownKey, isSecretName } from '../config/secret-names.ts'
 
 /** What stands for a secret in what is printed. */
-const HIDDEN = '…'
+export const HIDDEN: string = '…'
 
 /** Long words without any separator of words. */
 const LONG_WORD = /^[A-Za-z0-9+/_=-]{32,}$/

@@ -21,7 +21,9 @@ export const accessLog: z.ZodType<AccessLogConfig | undefined> = z
           ['info', 'warn', 'error'],
           'The least urgent lines: info is all, warn what did not go well, error what the gateway or a backend failed.',
         ).prefault('info'),
-        sample: ratio('Part of the calls that went well and are written; all others always are.').prefault(1),
+        sample: ratio(
+          'Part of the calls that went well and are written, such as 0.1 or 10%; all others always are.',
+        ).prefault(1),
         slow: duration('From when on a call is slow, and always written.', 1).prefault('1s'),
         arguments: z.boolean().prefault(false).meta({ description: 'Writes arguments, redacted.' }),
         results: z.boolean().prefault(false).meta({ description: 'Writes results, redacted.' }),

@@ -13,7 +13,7 @@ const otlp: z.ZodType<OtlpTracesConfig> = mapping({
 /** The `telemetry.traces` section. */
 export const traces: z.ZodType<TracesConfig | undefined> = mapping({
   otlp,
-  sample: ratio('Part of the traces that begin here and are recorded.').prefault(1),
+  sample: ratio('Part of the traces that begin here and are recorded, such as 0.01 or 1%.').prefault(1),
   parent: choice(
     ['follow', 'ignore'],
     'Whether a caller that is in a trace already decides, or the sample does.',

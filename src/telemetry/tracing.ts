@@ -73,16 +73,16 @@ function placesOf(backends: readonly BackendConfig[]): SpanPorts['placeOf'] {
   const places = new Map(backends.map((backend) => [backend.name, placeOf(backend)]))
   const endpoints = new Map<string, BackendPlace>()
   for (const backend of backends) {
-    if (backend.transport !== 'http') continue
+    if (backend.transport === 'stdio') continue
     for (const { url } of backend.endpoints?.list ?? []) endpoints.set(new URL(url).origin, placeAt(url))
   }
   return (backend, endpoint) => (endpoint === undefined ? places.get(backend) : endpoints.get(endpoint))
 }
 
 function placeOf(backend: BackendConfig): BackendPlace {
-  return backend.transport === 'http'
-    ? placeAt(backend.url)
-    : { transport: 'pipe', address: undefined, port: undefined }
+  return backend.transport === 'stdio'
+    ? { transport: 'pipe', address: undefined, port: undefined }
+    : placeAt(backend.url)
 }
 
 function placeAt(address: string): BackendPlace {

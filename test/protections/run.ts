@@ -5,17 +5,23 @@ import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { authentication } from './authentication.ts'
 import { authorization } from './authorization.ts'
+import { configuration } from './configuration.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
+import { services } from './services.ts'
+import { signatures } from './signatures.ts'
 import { telemetry } from './telemetry.ts'
 
 /** Every list of protections. */
 const PROTECTIONS: readonly Protection[] = [
   ...authentication,
   ...authorization,
+  ...configuration,
   ...hardening,
   ...integrity,
+  ...services,
+  ...signatures,
   ...telemetry,
 ]
 

@@ -1,3 +1,4 @@
+import { GatewayError } from '../../errors.ts'
 import type { ErrorMessage, NotificationMessage, ResultMessage } from '../../protocol/message.ts'
 import { parseMessage } from '../../protocol/message.ts'
 import { toLine } from '../../protocol/lines.ts'
@@ -87,7 +88,7 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
     notify: (id, notification) => {
       const entry = entries.get(id)
       entry?.exchange.attempt?.alive()
-      if (entry?.delivery.push(notification) === false) end(entry, slowConsumer())
+      if (entry?.delivery.push(notification) === false) end(entry, slowConsumer(bounds))
       return entry !== undefined
     },
     fail: (id, failure) => {
@@ -120,6 +121,7 @@ export function notReading(): ChannelError {
   return new ChannelError({ kind: 'unreachable', reason: 'The process does not read its input' })
 }
 
-function slowConsumer(): ChannelError {
-  return new ChannelError({ kind: 'protocol', reason: 'slow consumer' })
+/** The backend did all that it should: it is the client that does not read. */
+function slowConsumer({ queue }: ExchangeBounds): GatewayError {
+  return new GatewayError('SLOW_CONSUMER', `The client left ${queue} messages of the call unread`)
 }
