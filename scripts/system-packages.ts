@@ -15,19 +15,29 @@ export interface SystemProgram {
   readonly names: readonly string[]
   /** The package that brings it, by the name of Debian and its relatives. */
   readonly aptPackage: string
+  /** The package that brings it in Homebrew. */
+  readonly brewPackage: string
 }
 
 /** Every program that tests need beside Node. */
-export const SYSTEM_PROGRAMS: Readonly<Record<'redis' | 'python', SystemProgram>> = {
+export const SYSTEM_PROGRAMS: Readonly<Record<'redis' | 'promtool' | 'python', SystemProgram>> = {
   redis: {
     purpose: 'the tests of the shared store',
     names: ['valkey-server', 'redis-server'],
     aptPackage: 'redis-server',
+    brewPackage: 'valkey',
+  },
+  promtool: {
+    purpose: 'the tests of dashboard and alert rules',
+    names: ['promtool'],
+    aptPackage: 'prometheus',
+    brewPackage: 'prometheus',
   },
   python: {
     purpose: 'the tests of signatures made in Python',
     names: ['python3'],
     aptPackage: 'python3',
+    brewPackage: 'python',
   },
 }
 
@@ -40,8 +50,8 @@ export function findProgram({ names }: SystemProgram, env: Environment = process
 }
 
 /** Says how a program that is missing is installed. */
-export function howToInstall({ purpose, names, aptPackage }: SystemProgram): string {
-  return `${names.join(' or ')} is not installed, and ${purpose} need it: apt-get install ${aptPackage} (or brew install valkey)`
+export function howToInstall({ purpose, names, aptPackage, brewPackage }: SystemProgram): string {
+  return `${names.join(' or ')} is not installed, and ${purpose} need it: apt-get install ${aptPackage} (or brew install ${brewPackage})`
 }
 
 /**
@@ -76,7 +86,7 @@ export function installMissing(say: (text: string) => void, env: Environment = p
 /** Runs apt-get; undefined where it may not be run, or there is none. */
 function aptGet(env: Environment): ((...args: readonly string[]) => void) | undefined {
   const isRoot = process.getuid?.() === 0
-  const program = findProgram({ purpose: '', names: ['apt-get'], aptPackage: '' }, env)
+  const program = findProgram({ purpose: '', names: ['apt-get'], aptPackage: '', brewPackage: '' }, env)
   if (program === undefined || !(isRoot || isCi(env))) return undefined
   const command = isRoot ? [program] : ['sudo', '-n', program]
   return (...args) => {

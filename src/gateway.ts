@@ -25,6 +25,8 @@ import {
 import type { Implementation } from './protocol/meta.ts'
 import { type Definitions, definitionsIn } from './routing/integrity/definitions.ts'
 import type { StoreStatus } from './store/store.ts'
+import { type Levels, readLevels } from './telemetry/metrics/levels.ts'
+import type { Metrics } from './telemetry/metrics/metrics.ts'
 
 export type { GatewayPorts } from './parts.ts'
 
@@ -81,6 +83,10 @@ export interface Gateway {
   readonly meter: Readonly<Meter>
   /** How busy the process is, and what is done about it; undefined where nobody watches. */
   readonly load: OverloadState | undefined
+  /** What was counted and measured; undefined where nothing is. */
+  readonly metrics: Metrics | undefined
+  /** Goes on with new files where the access log was moved away. */
+  reopen(): void
   /** Stops accepting, lets calls in flight finish for the configured time, then ends everything. */
   close(): Promise<void>
 }
@@ -94,6 +100,7 @@ const LOOK = 20
 /**
  * Builds a gateway. Nothing is connected or bound before `ready` and `listen`.
  *
+ * @throws UnusableFileError if the file of the access log cannot be written
  * @throws LockError if the file with the approved definitions (`integrity.lock`) is there and cannot be believed
  */
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
@@ -122,6 +129,7 @@ class RunningGateway implements Gateway {
     this.#snapshot = snapshot
     this.serverInfo = serverInfo
     this.answer = (call, out) => this.#snapshot.answer(call, out)
+    parts.signals.start(() => this.#levels())
   }
 
   get config(): Config {
@@ -248,6 +256,22 @@ class RunningGateway implements Gateway {
     return circuits !== undefined
   }
 
+  get metrics(): Metrics | undefined {
+    return this.#parts.signals.metrics
+  }
+
+  reopen(): void {
+    this.#parts.signals.reopen()
+  }
+
+  #levels(): Levels {
+    const fronts = [...this.#http].map((one) => ({ sessions: one.sessions(), streams: one.streams() }))
+    if (this.#mounted !== undefined) fronts.push(this.#mounted.front)
+    const sum = (of: 'sessions' | 'streams'): number => fronts.reduce((all, front) => all + front[of], 0)
+    const http = { sessions: () => sum('sessions'), streams: () => sum('streams') }
+    return readLevels({ ...this.#parts, gauge: this.#parts.signals.gauge, backends: this.report(), http })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -270,6 +294,9 @@ class RunningGateway implements Gateway {
     await Promise.all([...this.#snapshot.backends.values()].map((backend) => backend.close()))
     await Promise.all(this.#leaving)
     await store.close()
+    // The timers of the clock keep no process alive, which must not end before what is left is told.
+    const awake = setInterval(() => undefined, 1000)
+    await this.#parts.signals.close().finally(() => clearInterval(awake))
   }
 
   /** Waits for calls in flight, as long as the configuration grants. */
@@ -284,9 +311,12 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, entrance, overload } = this.#parts
+    const { clock, log, entrance, overload, signals } = this.#parts
     return {
       overload,
+      measures: signals.metrics?.measures,
+      traced: signals.traced,
+      onRefused: signals.onRefused,
       answer: this.answer,
       door: entrance.door,
       clock,

@@ -5,10 +5,11 @@ import { type Policy, createPolicy } from './auth/policy/policy.ts'
 import type { Backend, BackendStatus } from './backend/backend.ts'
 import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
+import { type Sight, metricsTool } from './backend/builtin/metrics.ts'
 import { joinTools } from './backend/builtin/join.ts'
 import type { ToolSource } from './backend/builtin/tool.ts'
 import type { BackendPorts } from './backend/ports.ts'
-import { createQuota } from './backend/quota.ts'
+import { type Quota, createQuota } from './backend/quota.ts'
 import { type BackendRegistry, createBackendRegistry } from './backend/registry.ts'
 import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
 import { type CallPathParts, accountsOf, callPath } from './call-path.ts'
@@ -20,17 +21,21 @@ import type { CallObserver } from './filters/observe.ts'
 import type { Answerer } from './filters/rescue.ts'
 import { type Overload, createOverload } from './listener/overload.ts'
 import { type Audit, auditToLog } from './pipeline/audit.ts'
+import type { Principal } from './pipeline/call.ts'
 import { type Clock, systemClock } from './pipeline/clock.ts'
 import { type LoadGauge, systemLoad } from './pipeline/load.ts'
 import { type Log, silentLog } from './pipeline/log.ts'
 import { createCatalog } from './routing/catalog.ts'
 import type { Integrity } from './routing/integrity/integrity.ts'
 import { integrityPolicies, openIntegrity } from './routing/integrity/open.ts'
-import { createFanIn } from './routing/subscriptions.ts'
+import { type FanIn, type FanInPorts, createFanIn } from './routing/subscriptions.ts'
 import { createTaskIds } from './routing/tasks.ts'
 import { sealingKeys } from './seal/key-file.ts'
 import { createSealer } from './seal/seal.ts'
 import { openStore } from './store/store.ts'
+import type { Terminals } from './telemetry/calls.ts'
+import { sightOf } from './telemetry/metrics/sight.ts'
+import { type Signals, openSignals } from './telemetry/signals.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -54,8 +59,10 @@ export interface GatewayPorts {
   readonly random?: () => number
   /** Default: measures the process. */
   readonly load?: LoadGauge
-  /** Whoever follows calls. Default: nobody. */
+  /** Whoever follows calls beside metrics, traces and the access log. Default: nobody. */
   readonly observers?: readonly CallObserver[]
+  /** What reads the standard streams, for an access log that people read. Default: no terminal. */
+  readonly terminals?: Terminals
   /** Tools of an embedder, shown by exactly their names; they may come and go. Default: none. */
   readonly tools?: ToolSource
 }
@@ -81,6 +88,8 @@ export interface Parts extends Omit<CallPathParts, 'config' | 'backends' | 'poli
   readonly integrity: Integrity
   readonly entrance: Entrance
   readonly overload: Overload | undefined
+  readonly signals: Signals
+  readonly parking: Quota
   /** What is in force; there is no snapshot before the first. */
   readonly live: { config: Config; snapshot: Snapshot | undefined }
 }
@@ -88,6 +97,7 @@ export interface Parts extends Omit<CallPathParts, 'config' | 'backends' | 'poli
 /**
  * Opens what outlives snapshots.
  *
+ * @throws UnusableFileError if the file of the access log cannot be written
  * @throws LockError if the file with the approved definitions is there and cannot be believed
  */
 export function openParts(config: Config, ports: GatewayPorts & { readonly fetch: Fetch }): Parts {
@@ -95,6 +105,10 @@ export function openParts(config: Config, ports: GatewayPorts & { readonly fetch
   const { audit = auditToLog(log), fetch, observers = [] } = ports
   const live: Parts['live'] = { config, snapshot: undefined }
   const backends = (): ReadonlyMap<string, Backend> => live.snapshot?.backends ?? NO_BACKENDS
+  const { version, terminals, load } = ports
+  const told = { clock, log, random, fetch, observers, version, terminals, load, builtin: BUILTIN }
+  const signals = openSignals(config, told)
+  const { limits } = config.gateway
   const sealer = createSealer(...sealingKeys(config.gateway.sealing, stateDir, log))
   const shared = {
     clock,
@@ -102,17 +116,19 @@ export function openParts(config: Config, ports: GatewayPorts & { readonly fetch
     audit,
     random,
     sealer,
-    observers,
+    signals,
+    observers: signals.observers,
+    parking: createQuota(limits.parked, limits.parkedTotal),
     live,
     stateDir,
     taskIds: createTaskIds(sealer),
   }
-  const own = ownBackend(config, ports, shared)
+  const seen = (principal: Principal): Sight => sightOf(principal, { policy: live.snapshot?.policy, catalog })
+  const own = ownBackend(config, ports, { ...shared, seen })
   const integrity = openIntegrity(config, { clock, audit, own: own?.name })
   const catalog = openCatalog(config, ports, { ...shared, integrity })
-  const store = openStore(config.store, { clock, log, random })
+  const store = openStore(config.store, { clock, log, random, measures: signals.metrics?.measures })
   const limitCounts = countLimits(config.limits, { clock, log })
-  const { limits } = config.gateway
   return {
     ...shared,
     own,
@@ -127,21 +143,21 @@ export function openParts(config: Config, ports: GatewayPorts & { readonly fetch
       resolve: (host) => lookup(host, { all: true }),
       backends: () => live.snapshot?.names ?? [],
     }),
-    fanIn: createFanIn({
-      ...shared,
-      catalog,
-      backends: backends(),
-      listDeadline: config.gateway.listDeadline,
-      streams: limits.streams,
-      queue: limits.queue,
-      age: limits.streamAge,
-    }),
+    fanIn: openFanIn(config, { ...shared, catalog, backends: backends() }),
     accounts: accountsOf(config, { clock, store, limitCounts, backends }),
     meter: { inFlight: 0, total: 0, refused: 0 },
     overload: watchLoad(config, ports, shared),
     lanes: createLaneStates([], shared),
     flights: createFlights(),
   }
+}
+
+function openFanIn(
+  { gateway: { listDeadline, limits } }: Config,
+  shared: Pick<FanInPorts, 'catalog' | 'backends' | 'taskIds' | 'clock'>,
+): FanIn {
+  const { streams, queue, streamAge: age } = limits
+  return createFanIn({ ...shared, listDeadline, streams, queue, age })
 }
 
 /** Milliseconds for the list of a backend that no configuration has. */
@@ -174,6 +190,7 @@ export function swapSnapshot(parts: Parts, config: Config): Swapped {
   live.config = config
   integrity.govern(integrityPolicies(config, own?.name))
   lanes.keep(config.backends)
+  parts.signals.serve(config.backends)
   catalog.serve([...backends.values()])
   const answer = callPath({ ...parts, config, backends, policy })
   const snapshot = { config, configured, backends, names: [...backends.keys()], policy, answer }
@@ -183,7 +200,7 @@ export function swapSnapshot(parts: Parts, config: Config): Swapped {
   return { snapshot, gone, added }
 }
 
-type Shared = Pick<Parts, 'clock' | 'log' | 'sealer' | 'random' | 'live'>
+type Shared = Pick<Parts, 'clock' | 'log' | 'sealer' | 'random' | 'live' | 'signals' | 'parking'>
 
 function openCatalog(
   config: Config,
@@ -211,7 +228,7 @@ function backendPorts(config: Config, ports: GatewayPorts, shared: Shared): Back
     ...shared,
     clientInfo: { name, version: ports.version },
     limits,
-    parking: createQuota(limits.parked, limits.parkedTotal),
+    measures: shared.signals.metrics?.measures,
     host: ports.host,
     children: ports.children,
   }
@@ -223,10 +240,23 @@ function watchLoad(config: Config, ports: GatewayPorts, shared: Shared): Overloa
 }
 
 /** The gateway's own tools are those of one more backend, the last in every list. */
-function ownBackend(config: Config, { tools }: GatewayPorts, { clock, live }: Shared): Backend | undefined {
+function ownBackend(
+  config: Config,
+  { tools }: GatewayPorts,
+  { clock, live, signals, seen }: Shared & { readonly seen: (principal: Principal) => Sight },
+): Backend | undefined {
+  const configured = (): ReadonlyMap<string, Backend> => live.snapshot?.configured ?? NO_BACKENDS
   const statuses = (): readonly BackendStatus[] =>
-    [...(live.snapshot?.configured ?? NO_BACKENDS).values()].map((backend) => backend.status())
-  const builtin = config.gateway.tools?.health === true ? [healthTool(statuses)] : []
+    [...configured().values()].map((backend) => backend.status())
+  const wanted = config.gateway.tools
+  const { metrics } = signals
+  const backends = (): readonly string[] => [...configured().keys()]
+  const builtin = [
+    ...(wanted?.health === true ? [healthTool(statuses, seen)] : []),
+    ...(wanted?.metrics === true && metrics !== undefined
+      ? [metricsTool({ figures: () => metrics.tools(), backends, sightOf: seen })]
+      : []),
+  ]
   if (builtin.length === 0 && tools === undefined) return undefined
   return createBuiltinBackend(joinTools(builtin, tools), { clock })
 }

@@ -14,7 +14,10 @@ import { stdioServer } from './language/stdio-backend.ts'
 const HEALTH = { interval: '50ms', timeout: '1s', unhealthy: 2, healthy: 2 }
 
 async function house(scope: Scope, options: HouseOptions): Promise<House> {
-  const built = await gateway({ ...options, gateway: { tools: { health: true }, ...options.gateway } })
+  const built = await gateway({
+    ...options,
+    gateway: { tools: { health: true, metrics: false }, ...options.gateway },
+  })
   scope.after(async () => built.close())
   return built
 }
@@ -73,7 +76,10 @@ describe('gateway_health', () => {
 
   test('is hidden where the configuration says so, and then nothing is served at its route', async (t) => {
     const good = await modernServer(scopeOf(t))
-    const one = await house(scopeOf(t), { backends: { good }, gateway: { tools: { health: false } } })
+    const one = await house(scopeOf(t), {
+      backends: { good },
+      gateway: { tools: { health: false, metrics: false } },
+    })
     const { response } = await one.raw.modern('tools/list')
     assert.ok(response.result?.tools?.every(({ name }) => name.startsWith('good_')))
     const called = await one.raw.modern('tools/call', { name: 'gateway_health', arguments: {} })

@@ -20,6 +20,7 @@ async function setUp(t: TestContext): Promise<State> {
     {
       token: 'right',
       status: () => ({ backends: [] }),
+      health: () => ({ status: 'healthy' }),
       isReady: () => state.ready,
       order: (order, backend) => (state.ordered.push(`${order} ${backend}`), backend === 'here'),
     },
@@ -112,7 +113,13 @@ describe('the admin listener', () => {
   test('says why it cannot be bound, and ends open connections when it closes', async (t) => {
     const { admin } = await setUp(t)
     const port = Number(new URL(admin.url).port)
-    const ports = { token: 'x', status: () => ({}), isReady: () => true, order: () => false }
+    const ports = {
+      token: 'x',
+      status: () => ({}),
+      health: () => ({}),
+      isReady: () => true,
+      order: () => false,
+    }
     await assert.rejects(listenAdmin({ listen: { host: '127.0.0.1', port } }, ports), { code: 'EADDRINUSE' })
     const socket = connect(port, '127.0.0.1')
     await new Promise((resolve) => void socket.once('connect', resolve))

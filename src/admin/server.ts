@@ -1,4 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { isLoopback, isLoopbackAuthority } from '../config/listen.ts'
@@ -10,9 +12,28 @@ export interface AdminPorts {
   readonly token: string
   /** The document of `/api/v1/status`. */
   readonly status: () => object
+  /** The document of `/api/v1/health`. */
+  readonly health: () => object
+  /** What is served of the metrics; undefined where nothing is measured. */
+  readonly metrics?: MetricsPorts | undefined
   readonly isReady: () => boolean
   /** Carries out what an operator orders for a backend; false where there is no such backend. */
   readonly order: (order: BackendOrder, backend: string) => boolean
+}
+
+/** The metrics as the admin listener serves them. */
+export interface MetricsPorts {
+  /** The document of `/api/v1/metrics`. */
+  readonly document: () => object
+  /** What `/metrics` answers to that `Accept` header. */
+  readonly scrape: (accept: string | undefined) => {
+    readonly contentType: string
+    readonly pieces: Iterable<string>
+  }
+  /** A token that opens `/metrics` alone; undefined leaves the admin token alone. */
+  readonly token: string | undefined
+  /** Whether `/metrics` needs no token. */
+  readonly open: boolean
 }
 
 /** What an operator may order: see `Gateway.order`. */
@@ -59,9 +80,46 @@ function serve(request: IncomingMessage, response: ServerResponse, ports: AdminP
   if (request.method !== 'GET') return send(response, 405, { error: 'Only GET and POST are served' })
   if (path === '/healthz') return send(response, 200, { status: 'ok' })
   if (path === '/readyz') return send(response, ports.isReady() ? 200 : 503, { ready: ports.isReady() })
+  if (path === '/metrics' && mayScrape(request, ports)) return scrape(request, response, ports)
   if (!isAuthorized(request, ports.token)) return refuse(response)
-  if (path === '/api/v1/status') return send(response, 200, ports.status())
+  const document = documentOf(path, ports)
+  if (document !== undefined) return send(response, 200, document())
   send(response, 404, { error: 'Nothing is served at this path' })
+}
+
+function documentOf(path: string | undefined, ports: AdminPorts): (() => object) | undefined {
+  switch (path) {
+    case '/api/v1/status':
+      return ports.status
+    case '/api/v1/health':
+      return ports.health
+    case '/api/v1/metrics':
+      return ports.metrics?.document
+    default:
+      return undefined
+  }
+}
+
+/** Who reads metrics need not be able to do anything else: there can be a token for that alone. */
+function mayScrape(request: IncomingMessage, { token, metrics }: AdminPorts): boolean {
+  if (metrics?.open === true || isAuthorized(request, token)) return true
+  return metrics?.token !== undefined && isAuthorized(request, metrics.token)
+}
+
+function scrape(request: IncomingMessage, response: ServerResponse, { metrics }: AdminPorts): void {
+  if (metrics === undefined)
+    return send(response, 404, { error: 'Nothing is measured: telemetry.metrics is off' })
+  const { contentType, pieces } = metrics.scrape(request.headers.accept)
+  const isPacked = /\bgzip\b(?! *; *q=0(\.0*)? *(,|$))/.test(request.headers['accept-encoding'] ?? '')
+  response.writeHead(200, {
+    'content-type': contentType,
+    'cache-control': 'no-store',
+    vary: 'accept, accept-encoding',
+    ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
+  })
+  // Whoever goes away before the end has their reasons.
+  const written = isPacked ? pipeline(pieces, createGzip(), response) : pipeline(pieces, response)
+  written.catch(() => response.destroy())
 }
 
 /** Requests that browser pages forge say so by their `Origin`; those to a rebound name, by their `Host`. */

@@ -1,6 +1,7 @@
 import type { LimitsConfig } from '../config/types.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import type { Measures } from '../pipeline/measures.ts'
 import type { NotificationMessage, RequestMessage } from '../protocol/message.ts'
 import type { Sealer } from '../seal/seal.ts'
 import { type Implementation, META } from '../protocol/meta.ts'
@@ -22,6 +23,8 @@ export interface BackendPorts {
   readonly sealer: Sealer
   /** Places for calls that wait for input of their clients, over all backends. */
   readonly parking: Quota
+  /** Told of what lasted; undefined where nobody measures. */
+  readonly measures?: Measures | undefined
   /** The process the gateway runs in, as far as child processes concern it. */
   readonly host: HostProcess
   /** Keeps account of child processes beyond the life of the gateway; undefined keeps none. */

@@ -4,6 +4,8 @@ export interface Quota {
   take(holder: string): boolean
   /** Gives a place back. */
   give(holder: string): void
+  /** Places that are taken, over all. */
+  readonly taken: number
 }
 
 /** Creates a quota of so many places for each holder, and of `total` over all. */
@@ -23,6 +25,9 @@ export function createQuota(places: number, total: number): Quota {
       if (now > 0) all--
       if (now <= 1) taken.delete(holder)
       else taken.set(holder, now - 1)
+    },
+    get taken() {
+      return all
     },
   }
 }

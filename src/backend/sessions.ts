@@ -19,6 +19,8 @@ export interface Connection {
   /** As {@link OpenSession.follow}. */
   follow(): void
   close(): Promise<void>
+  /** Says that it is over though it was not closed: the server has forgotten it. */
+  readonly forgotten?: (() => void) | undefined
 }
 
 /** Opens a connection for a client. `onEnd` is called when it ends by itself. */
@@ -153,7 +155,11 @@ class Sessions implements SessionPool {
         const message = `Backend ${name} was asked for too many new sessions`
         throw new GatewayError('TOO_MANY', message, { ...this.#about, retryAfterMs: 1000 })
       }
-      return this.#inTime((signal) => this.#connect(client, onEnd, signal), timeout)
+      return measured((end) => this.#inTime((signal) => this.#connect(client, end, signal), timeout), {
+        ...this.#ports,
+        config: this.#config,
+        onEnd,
+      })
     }
     const slot = new Slot(wanted, open)
     this.#slots.set(key, slot)
@@ -238,8 +244,10 @@ class Slot {
   }
 
   drop(session: OpenSession): void {
-    if (this.#life !== session) return
+    const life = this.#life
+    if (life === undefined || life !== session) return
     this.#life = undefined
+    life.connection.forgotten?.()
   }
 
   async turn(signal: Signal): Promise<() => void> {
@@ -295,6 +303,40 @@ class Slot {
     now.life = life
     if (now.isOver !== true && !this.#isClosed) this.#life = life
     return life
+  }
+}
+
+interface Measuring extends Pick<BackendPorts, 'measures' | 'clock'> {
+  readonly config: McpBackendConfig
+  readonly onEnd: (reason: string) => void
+}
+
+/** Tells how long a connection lasts, once it has ended in whichever way. */
+async function measured(
+  connect: (onEnd: (reason: string) => void) => Promise<Connection>,
+  { measures, clock, config, onEnd }: Measuring,
+): Promise<Connection> {
+  if (measures === undefined) return connect(onEnd)
+  let end: ((error?: string) => void) | undefined
+  const connection = await connect((reason) => {
+    onEnd(reason)
+    end?.('BACKEND_UNAVAILABLE')
+  })
+  const begun = clock.now()
+  const { version } = connection.speaker.identity
+  const about = { side: 'client', version, transport: config.transport, backend: config.name } as const
+  end = (error) => {
+    end = undefined
+    measures.sessionEnded({ ...about, lasted: clock.now() - begun, error })
+  }
+  return {
+    speaker: connection.speaker,
+    follow: () => connection.follow(),
+    forgotten: () => end?.('SESSION_NOT_FOUND'),
+    close: () => {
+      end?.()
+      return connection.close()
+    },
   }
 }
 

@@ -4,8 +4,9 @@ import { type IncomingHttpHeaders, type Server, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { type Ran, run } from '../../test/cli/fake-io.ts'
+import { type TestContext, after, before, test } from 'node:test'
+import { type FakeWorld, type Ran, run } from '../../test/cli/fake-io.ts'
+import { eventually } from '../../test/language/journal.ts'
 import { type ToolServer, startToolServer } from '../../test/cli/tool-server.ts'
 
 let server: ToolServer
@@ -271,40 +272,149 @@ const STATUS = {
   ],
 }
 
-test('status asks the admin listener with its token and prints a table', async () => {
-  const seen: (string | undefined)[] = []
+const RECENT = { windowMs: 60_000, perSecond: 12.5, calls: 750, errors: 3, toolErrors: 0, refused: 1 }
+const METRICS = {
+  recent: { ...RECENT, latencyMs: { mean: 5, p50: 4.4, p90: 20, p99: 1234 } },
+  open: { calls: 1, sessions: 2, streams: 0, subscriptions: 3, parked: 0 },
+  backends: {
+    github: { recent: { ...RECENT, errors: 0, toolErrors: 2, refused: 0, latencyMs: null } },
+    storage: { recent: { ...RECENT, perSecond: 0, calls: 0, errors: 0, refused: 0, latencyMs: null } },
+  },
+}
+
+/** What an admin listener answers; undefined where there is no such thing. */
+interface Admin {
+  readonly status: () => object
+  readonly metrics: object | undefined
+}
+
+/** The world of a command beside a gateway whose admin listener answers so; and what it was asked. */
+async function beside(
+  t: TestContext,
+  { status, metrics }: Admin,
+): Promise<{ readonly world: FakeWorld; readonly seen: readonly string[]; readonly stop: () => void }> {
+  const seen: string[] = []
   const admin = createServer((request, response) => {
-    seen.push(request.url, request.headers.authorization)
-    response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify(STATUS))
+    seen.push(`${request.url} ${request.headers.authorization}`)
+    const document = request.url === '/api/v1/status' ? status() : metrics
+    response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(document ?? {}))
   })
   await new Promise<void>((resolve) => {
     admin.listen(0, '127.0.0.1', resolve)
   })
   const state = await mkdtemp(join(tmpdir(), 'toolgate-state-'))
-  const world = { cwd, env: { TOOLGATE_STATE_DIR: state } }
+  const stop = (): void => {
+    admin.closeAllConnections()
+    admin.close()
+  }
+  t.after(async () => {
+    stop()
+    await rm(state, { recursive: true })
+  })
   const url = `http://127.0.0.1:${(admin.address() as AddressInfo).port}`
   await announce(state, '7', { admin: url, token: 'sesame', url: STATUS.gateway.url, pid: 7 })
-  const { code, stdout, stderr } = await run({ ...world, columns: 200 }, 'status')
-  const json = await run(world, 'status', '--json')
-  admin.closeAllConnections()
-  admin.close()
-  await rm(state, { recursive: true })
-  assert.deepEqual(seen.slice(0, 2), ['/api/v1/status', 'Bearer sesame'])
-  assert.deepEqual([code, stderr], [0, ''])
-  assert.equal(
-    stdout,
-    `mcp-gateway 0.1.0  http://127.0.0.1:8080/mcp
+  return { world: { cwd, env: { TOOLGATE_STATE_DIR: state } }, seen, stop }
+}
+
+const BACKENDS = `mcp-gateway 0.1.0  http://127.0.0.1:8080/mcp
 
 BACKEND               STATE        LATENCY  ERA     TRANSPORT  TOOLS  REASON
 github                degraded     4ms      modern  http       2      1 of 2 endpoints are out of rotation, since 2026-11-22 08:30:00Z
   127.0.0.1:8001/mcp  healthy      4ms
   127.0.0.1:8002/mcp  unreachable  -                                  ejected until 2026-11-22 08:31:00Z; connection refused, since 2026-11-22 08:30:00Z
 storage               unreachable  -        -       stdio      -      exited with code 1, since 2026-11-22 08:29:59Z (3 restarts)
+`
+
+test('status asks the admin listener with its token and prints how backends are and how calls went', async (t) => {
+  const { world, seen } = await beside(t, { status: () => STATUS, metrics: METRICS })
+  const { code, stdout, stderr } = await run({ ...world, columns: 200 }, 'status')
+  const json = await run(world, 'status', '--json')
+  assert.deepEqual(seen.slice(0, 2).toSorted(), [
+    '/api/v1/metrics Bearer sesame',
+    '/api/v1/status Bearer sesame',
+  ])
+  assert.deepEqual([code, stderr], [0, ''])
+  assert.equal(
+    stdout,
+    `${BACKENDS}
+LAST 1m   CALLS/S  P50  P99   ERRORS
+all       12.5     4ms  1.2s  3 (<1%), 1 refused
+  github  12.5     -    -     2 of tools
+open: 1 call, 0 calls waiting for input, 0 streams, 3 subscriptions, 2 sessions
 `,
   )
-  assert.deepEqual(JSON.parse(json.stdout), STATUS)
+  assert.deepEqual(JSON.parse(json.stdout), { ...STATUS, metrics: METRICS })
+  assert.equal(json.stdout.trimEnd().split('\n').length, 1)
   assert.ok(!stdout.includes('sesame') && !json.stdout.includes('sesame'))
+  const narrow = await run({ ...world, columns: 40 }, 'status')
+  const traffic = narrow.stdout
+    .split('\n')
+    .slice(narrow.stdout.split('\n').findIndex((line) => line.startsWith('LAST')))
+  for (const line of traffic) assert.ok(line.length <= 48, line)
+  assert.ok(!narrow.stdout.includes('\u001B'))
+})
+
+test('status of a gateway that measures nothing, or is older, is that of its backends', async (t) => {
+  const { world } = await beside(t, { status: () => STATUS, metrics: undefined })
+  assert.equal((await run({ ...world, columns: 200 }, 'status')).stdout, BACKENDS)
+  assert.deepEqual(JSON.parse((await run(world, 'status', '--json')).stdout), STATUS)
+})
+
+test('status --watch shows it again until Ctrl-C: on a terminal in place, elsewhere one below the other', async (t) => {
+  const watch = async (over: Partial<FakeWorld>, ...args: readonly string[]): Promise<Ran> => {
+    const controller = new AbortController()
+    let looks = 0
+    const status = (): object => {
+      if (++looks === 3) controller.abort()
+      return { ...STATUS, backends: [], looks }
+    }
+    const { world } = await beside(t, { status, metrics: undefined })
+    return run(
+      { ...world, ...over, signal: controller.signal },
+      'status',
+      '--watch',
+      '--interval',
+      '100ms',
+      ...args,
+    )
+  }
+  const head = 'mcp-gateway 0.1.0  http://127.0.0.1:8080/mcp\nno backends\n'
+  const piped = await watch({})
+  assert.deepEqual(piped, { code: 0, stdout: `${head}\n${head}`, stderr: '' })
+  const terminal = await watch({ isTTY: true })
+  assert.equal(terminal.stdout, `\u001B[2J\u001B[H${head}`.repeat(2))
+  const json = await watch({}, '--json')
+  const lines = json.stdout.trimEnd().split('\n')
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { looks: number }).looks),
+    [1, 2],
+  )
+})
+
+test('status --watch goes on while its gateway is away, and says so', async (t) => {
+  const controller = new AbortController()
+  const { world, stop } = await beside(t, { status: () => ({ ...STATUS, backends: [] }), metrics: undefined })
+  let printed = ''
+  const watching = run(
+    { ...world, signal: controller.signal, onPrint: (text) => (printed += text) },
+    'status',
+    '--watch',
+    '--interval',
+    '100ms',
+  )
+  await eventually('it is shown', () => printed.includes('no backends'))
+  stop()
+  await eventually('it is missed', () => printed.includes('does not answer'))
+  controller.abort()
+  assert.equal((await watching).code, 0)
+})
+
+test('options of status that make no sense are refused', async () => {
+  const alone = await run({ cwd }, 'status', '--interval', '2s')
+  assert.deepEqual([alone.code, alone.stderr], [1, 'toolgate: --interval needs --watch\n'])
+  const bad = await run({ cwd }, 'status', '--watch', '--interval', '2')
+  assert.match(bad.stderr, /--interval: expected a duration with its unit/)
 })
 
 test('status without a gateway, or without its admin listener, says so', async () => {

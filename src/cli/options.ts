@@ -56,6 +56,12 @@ export interface GatewayOptions extends ConfigOptions {
   readonly json: boolean
 }
 
+/** Options of `toolgate status`. */
+export interface StatusOptions extends GatewayOptions {
+  /** Milliseconds after which it is shown again, until Ctrl-C; undefined shows it once. */
+  readonly watch: number | undefined
+}
+
 /** Options of `toolgate call`. */
 export interface CallOptions extends GatewayOptions {
   /** `name=value` each, typed by the tool's input schema. */

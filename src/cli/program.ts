@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander'
+import { parseDuration } from '../config/units.ts'
 import { callCommand } from './call.ts'
 import { canCommand } from './can.ts'
 import { checkCommand } from './check.ts'
@@ -7,7 +8,7 @@ import { importCommand } from './import.ts'
 import { orderCommand } from './isolate.ts'
 import { CliError, type Io } from './io.ts'
 import { addKeys } from './keys-program.ts'
-import type { CallOptions, CanOptions, GatewayOptions, ImportOptions } from './options.ts'
+import type { CallOptions, CanOptions, GatewayOptions, ImportOptions, StatusOptions } from './options.ts'
 import { pinCommand } from './pin.ts'
 import { type Raw, type Run, collect, configOf, withConfig } from './program-options.ts'
 import { schemaCommand } from './schema.ts'
@@ -196,6 +197,23 @@ function callOptions(raw: RawCall): CallOptions {
   return { ...gatewayOptions(raw), arg: raw.arg, argsJson: raw.argsJson }
 }
 
+interface RawStatus extends Raw {
+  readonly watch?: boolean
+  readonly interval?: string
+}
+
+/** Milliseconds between two looks, and the least. */
+const WATCH = 2000
+const FASTEST = 100
+
+function statusOptions(raw: RawStatus): StatusOptions {
+  const { watch = false, interval } = raw
+  if (interval !== undefined && !watch) throw new CliError('--interval needs --watch')
+  const every = interval === undefined ? { value: WATCH } : parseDuration(interval, FASTEST)
+  if (!('value' in every)) throw new CliError(`--interval: ${every.expected}`)
+  return { ...gatewayOptions(raw), watch: watch ? every.value : undefined }
+}
+
 function addAsking(program: Command, run: Run): void {
   const asking = (name: string): Command =>
     withConfig(
@@ -222,10 +240,15 @@ function addAsking(program: Command, run: Run): void {
       run.code = await callCommand(run.io, tool, callOptions(raw))
     })
   asking('status')
-    .summary('show how the backends are')
-    .description('Asks a gateway that runs on this machine how its backends are.')
-    .action(async (raw: Raw) => {
-      run.code = await statusCommand(run.io, gatewayOptions(raw))
+    .summary('show how the gateway and its backends are')
+    .description(
+      'Asks a gateway that runs on this machine how its backends are, how many calls there were in the last minute, how ' +
+        'they went, and what is open.',
+    )
+    .option('--watch', 'show it again and again, until Ctrl-C; with --json one line each time')
+    .option('--interval <duration>', 'time between two looks, with --watch (default: 2s)')
+    .action(async (raw: RawStatus) => {
+      run.code = await statusCommand(run.io, statusOptions(raw))
     })
   const ordering = (order: 'isolate' | 'restore', summary: string, description: string): void =>
     void asking(order)

@@ -1,6 +1,6 @@
 import { createToken, announce } from '../admin/announcement.ts'
 import type { BackendReport } from '../admin/backend-report.ts'
-import { type AdminListener, listenAdmin } from '../admin/server.ts'
+import { type AdminListener, type MetricsPorts, listenAdmin } from '../admin/server.ts'
 import type { EndpointStatus, Health } from '../backend/backend.ts'
 import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
 import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
@@ -14,6 +14,7 @@ import type { Log } from '../pipeline/log.ts'
 import { LockError } from '../routing/integrity/lock.ts'
 import { integrityDocument, lockDocument } from './integrity-text.ts'
 import { CliError, type Io } from './io.ts'
+import { metricsDocument } from './metrics-document.ts'
 import { LOCK_ADVICE } from './lock.ts'
 import { shownUrl } from './redact.ts'
 
@@ -42,6 +43,7 @@ export async function surround(io: Io, config: Config, log: Log): Promise<Surrou
     host,
     log,
     stateDir,
+    terminals: { stdout: io.stdout, stderr: io.stderr },
     ...(children === undefined ? {} : { children }),
   }
   return { gateway: build(config, ports), stateDir }
@@ -84,6 +86,8 @@ export async function openAdmin(
       token,
       isReady: () => gateway.isReady,
       status: () => statusDocument(gateway, { url, startedAt }),
+      health: () => healthDocumentOf(gateway),
+      metrics: metricsOf(gateway, config),
       order: (order, backend) => gateway.order(order, backend),
     })
   } catch (error) {
@@ -100,6 +104,30 @@ export async function openAdmin(
       await listener.close()
     },
   }
+}
+
+function metricsOf(gateway: Gateway, config: Config): MetricsPorts | undefined {
+  const settings = config.telemetry?.metrics
+  const { metrics } = gateway
+  if (settings === undefined || metrics === undefined) return undefined
+  return {
+    document: () => metricsDocument(metrics),
+    scrape: (accept) => metrics.scrape(accept),
+    token: settings.token,
+    open: settings.open,
+  }
+}
+
+/** The document of `GET /api/v1/health`: what `gateway_health` tells, with the endpoints and what is for the operator alone. */
+function healthDocumentOf(gateway: Gateway): object {
+  const backends = gateway.report().map(({ name, health, endpoints }) => [
+    name,
+    {
+      ...healthDocument(health),
+      ...(endpoints === undefined ? {} : { endpoints: endpoints.map(endpointDocument) }),
+    },
+  ])
+  return { ready: gateway.isReady, backends: Object.fromEntries(backends) as object }
 }
 
 /** The document of `GET /api/v1/status`. */

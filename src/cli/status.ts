@@ -1,54 +1,79 @@
-import { z } from 'zod'
-import { askAdmin, requireRunning } from './admin.ts'
+import { setTimeout as pause } from 'node:timers/promises'
 import { parseValue } from '../protocol/value.ts'
-import { toolList } from './connect.ts'
-import { INTEGRITY, LOCK, renderIntegrity } from './integrity-text.ts'
+import { askAdmin, requireRunning } from './admin.ts'
+import type { RunningGateway } from './gateways.ts'
 import { CliError, type Io } from './io.ts'
-import type { GatewayOptions } from './options.ts'
-import { duration, oneLine, paint, table } from './text.ts'
+import type { StatusOptions } from './options.ts'
+import { type StatusDocuments, renderStatus } from './status-text.ts'
+import { paint } from './text.ts'
 
-const HEALTH = {
-  state: z.string(),
-  reason: z.string().nullish(),
-  since: z.string().nullish(),
-  latencyMs: z.number().nullish(),
-}
+/** Puts the cursor into the upper left corner of an empty screen. */
+const CLEAR = '\u001B[2J\u001B[H'
 
-const ENDPOINT = z.object({ url: z.string(), ...HEALTH, ejectedUntil: z.string().nullish() })
-
-const BACKEND = z.object({
-  name: z.string(),
-  transport: z.string(),
-  era: z.string().nullish(),
-  version: z.string().nullish(),
-  ...HEALTH,
-  tools: z.number().nullish(),
-  uncallable: z.array(z.string()).nullish(),
-  restarts: z.number().nullish(),
-  endpoints: z.array(ENDPOINT).nullish(),
-  integrity: INTEGRITY.optional(),
-  circuit: z.string().nullish(),
-  openTools: z.array(z.string()).nullish(),
-})
-
-const STATUS = z.object({
-  gateway: z.object({ name: z.string(), version: z.string(), url: z.string() }),
-  lock: LOCK.optional(),
-  backends: z.array(BACKEND),
-})
-
-/** `toolgate status`: asks a running gateway how its backends are. */
-export async function statusCommand(io: Io, options: GatewayOptions): Promise<number> {
+/** `toolgate status`: asks a running gateway how it and its backends are, once or again and again. */
+export async function statusCommand(io: Io, options: StatusOptions): Promise<number> {
   const running = await requireRunning(io, options)
   if (running === undefined) return 1
-  const { status: code, text } = await askAdmin(io, running, { method: 'GET', path: '/api/v1/status' })
-  if (code !== 200) throw new CliError(`the admin listener of ${running.url} answered HTTP ${code}`)
-  const status = STATUS.safeParse(parseJson(text))
-  if (!status.success)
+  if (options.watch === undefined) {
+    io.stdout.write(show(io, await ask(io, running), options))
+    return 0
+  }
+  let text = show(io, await ask(io, running), options)
+  for (let isFirst = true; ; isFirst = false) {
+    io.stdout.write(framed(io, text, { isFirst, json: options.json }))
+    await pause(options.watch, undefined, { signal: io.signal }).catch(() => undefined)
+    if (io.signal.aborted) return 0
+    text = await again(io, options)
+  }
+}
+
+interface Shown {
+  readonly running: RunningGateway
+  readonly documents: StatusDocuments
+}
+
+/** The gateway may be started again while it is watched, and is another one then. */
+async function again(io: Io, options: StatusOptions): Promise<string> {
+  try {
+    const running = await requireRunning(io, options)
+    return running === undefined ? '' : show(io, await ask(io, running), options)
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error
+    if (io.signal.aborted) return ''
+    return options.json
+      ? `${JSON.stringify({ error: error.message })}\n`
+      : `${paint(io.stdout, 'red', error.message)}\n`
+  }
+}
+
+/** One screen on a terminal; elsewhere one block below the other, and for programs one line. */
+function framed(io: Io, text: string, { isFirst, json }: { isFirst: boolean; json: boolean }): string {
+  if (json || text === '') return text
+  if (io.stdout.isTTY) return `${CLEAR}${text}`
+  return isFirst ? text : `\n${text}`
+}
+
+async function ask(io: Io, running: RunningGateway): Promise<Shown> {
+  const [status, metrics] = await Promise.all([
+    askAdmin(io, running, { method: 'GET', path: '/api/v1/status' }),
+    askAdmin(io, running, { method: 'GET', path: '/api/v1/metrics' }),
+  ])
+  if (status.status !== 200)
+    throw new CliError(`the admin listener of ${running.url} answered HTTP ${status.status}`)
+  const documents = {
+    status: parseJson(status.text),
+    metrics: metrics.status === 200 ? parseJson(metrics.text) : undefined,
+  }
+  return { running, documents }
+}
+
+function show(io: Io, { running, documents }: Shown, { json }: StatusOptions): string {
+  const text = renderStatus(documents, io.stdout)
+  if (text === undefined)
     throw new CliError(`the admin listener of ${running.url} answered something else than a status`)
-  if (options.json) io.stdout.write(`${text.trimEnd()}\n`)
-  else io.stdout.write(render(io, status.data))
-  return 0
+  if (!json) return text
+  const { status, metrics } = documents
+  return `${JSON.stringify(metrics === undefined ? status : { ...(status as object), metrics })}\n`
 }
 
 function parseJson(text: string): unknown {
@@ -57,75 +82,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function render(io: Io, { gateway, backends, lock }: z.output<typeof STATUS>): string {
-  const head = `${paint(io.stdout, 'bold', oneLine(gateway.name, 40))} ${oneLine(gateway.version, 20)}  ${oneLine(gateway.url, 200)}\n`
-  if (backends.length === 0) return `${head}no backends\n`
-  const heading = ['BACKEND', 'STATE', 'LATENCY', 'ERA', 'TRANSPORT', 'TOOLS', 'REASON']
-  const rows = backends.flatMap((backend) => [
-    backendRow(backend),
-    ...(backend.endpoints ?? []).map((endpoint) => endpointRow(endpoint)),
-  ])
-  const closed = backends.flatMap(({ name, uncallable }) =>
-    uncallable == null || uncallable.length === 0 ? [] : [`nobody may call ${toolList(name, uncallable)}\n`],
-  )
-  const integrity = renderIntegrity(backends, lock, io.stdout)
-  return `${head}\n${table([heading, ...rows], io.stdout)}${closed.join('')}${integrity}`
-}
-
-function backendRow(backend: z.output<typeof BACKEND>): readonly string[] {
-  const { name, state, latencyMs, era, transport, tools, circuit } = backend
-  return [
-    oneLine(name, 40),
-    oneLine(circuit === 'isolated' ? 'isolated' : state, 12),
-    latencyCell(latencyMs),
-    oneLine(era ?? '-', 8),
-    oneLine(transport, 8),
-    String(tools ?? '-'),
-    oneLine([why(backend), ...remarks(backend)].join(' ').trim(), 500),
-  ]
-}
-
-/** Below the row of its backend, whose era, transport and tools are its own too. */
-function endpointRow(endpoint: z.output<typeof ENDPOINT>): readonly string[] {
-  const { url, state, latencyMs, ejectedUntil } = endpoint
-  const ejected = typeof ejectedUntil === 'string' ? `ejected until ${shortDate(ejectedUntil)}` : ''
-  const name = `  ${oneLine(url.replace(/^https?:\/\//, ''), 38)}`
-  return [
-    name,
-    oneLine(state, 12),
-    latencyCell(latencyMs),
-    '',
-    '',
-    '',
-    oneLine([ejected, why(endpoint)].filter((part) => part !== '').join('; '), 500),
-  ]
-}
-
-function latencyCell(ms: number | null | undefined): string {
-  return ms === undefined || ms === null ? '-' : duration(ms)
-}
-
-/** Since when and why something is not as it should be. */
-function why({ reason, since }: Pick<z.output<typeof ENDPOINT>, 'reason' | 'since'>): string {
-  if (typeof reason !== 'string') return ''
-  return typeof since === 'string' ? `${reason}, since ${shortDate(since)}` : reason
-}
-
-/** `2026-11-22T08:30:00.000Z` as people read it. */
-function shortDate(iso: string): string {
-  return iso.replace('T', ' ').replace(/\.\d+Z$/, 'Z')
-}
-
-/** What else an operator should know. */
-function remarks({ circuit, openTools, restarts }: z.output<typeof BACKEND>): readonly string[] {
-  const isRefusing = circuit === 'open' || circuit === 'half-open'
-  return [
-    isRefusing ? `(circuit ${circuit})` : '',
-    openTools === undefined || openTools === null || openTools.length === 0
-      ? ''
-      : `(circuit not closed: ${openTools.slice(0, 5).join(', ')})`,
-    (restarts ?? 0) > 0 ? `(${restarts} restarts)` : '',
-  ].filter((remark) => remark !== '')
 }

@@ -73,7 +73,7 @@ test('a backend that is a string is its URL, and everything else has a default',
       trustedProxies: [],
       forwardedHeader: 'x-forwarded-for',
       overload: { delay: 500, memory: 0.85 },
-      tools: { health: true },
+      tools: { health: true, metrics: true },
       bulkhead: { calls: 1000, queue: 1000, wait: 5000 },
     },
     limits: [
@@ -91,6 +91,11 @@ test('a backend that is a string is its URL, and everything else has a default',
     store: { url: undefined, onStoreFailure: 'local', timeout: 250, prefix: 'toolgate' },
     admin: { listen: { host: '127.0.0.1', port: 9901 } },
     log: { level: 'info', format: 'auto' },
+    telemetry: {
+      resource: {},
+      metrics: { maxTools: 2000, token: undefined, open: false, otlp: undefined },
+      accessLog: undefined,
+    },
     integrity: {
       lock: '/etc/mcp/tools.lock',
       onChange: 'quarantine',
@@ -250,7 +255,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a section',
     'gatway: {}\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, authorization, limits, store, admin, log, integrity, environments; did you mean gateway?',
+      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, authorization, limits, store, admin, log, integrity, telemetry, environments; did you mean gateway?',
     ],
   ],
   [

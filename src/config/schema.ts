@@ -12,6 +12,7 @@ import { overload } from './overload-schema.ts'
 import { bulkheadPart } from './resilience-schema.ts'
 import { sealing } from './sealing-schema.ts'
 import { store } from './store-schema.ts'
+import { telemetry } from './telemetry-schema.ts'
 import type {
   AdminConfig,
   GatewaySettings,
@@ -19,6 +20,7 @@ import type {
   ListenAddress,
   LogConfig,
   StoreConfig,
+  TelemetryConfig,
 } from './types.ts'
 import { type Parsed, parseSize } from './units.ts'
 
@@ -143,6 +145,9 @@ const gateway = section(
     tools: section(
       {
         health: z.boolean().prefault(true).meta({ description: 'gateway_health: how every backend is.' }),
+        metrics: z.boolean().prefault(true).meta({
+          description: 'gateway_metrics: calls, failures and times of the tools that the caller may see.',
+        }),
       },
       'Tools of the gateway itself on /mcp.',
     ),
@@ -188,6 +193,7 @@ const sections = {
   admin,
   log,
   integrity,
+  telemetry,
 }
 
 /** What a file may have at its top, apart from `environments`. */
@@ -219,4 +225,5 @@ export interface FileSettings {
   readonly admin: AdminConfig | false
   readonly log: LogConfig
   readonly integrity: IntegrityInput
+  readonly telemetry: TelemetryConfig
 }

@@ -6,9 +6,11 @@ import type { SealingConfig } from './sealing-schema.ts'
 import type { SigningConfig } from './signing-schema.ts'
 import type { BulkheadConfig, ResilienceConfig } from './resilience.ts'
 import type { StoreConfig } from './store-types.ts'
+import type { TelemetryConfig } from './telemetry-types.ts'
 
 export type * from './limits-types.ts'
 export type * from './store-types.ts'
+export type * from './telemetry-types.ts'
 
 /** How tools and prompts of the aggregate are named. */
 export type NamePolicy = 'prefix' | 'conflict' | 'bare'
@@ -81,6 +83,8 @@ export interface OverloadConfig {
 export interface OwnToolsConfig {
   /** `gateway_health`. Default true. */
   readonly health: boolean
+  /** `gateway_metrics`; needs `telemetry.metrics`. Default true. */
+  readonly metrics: boolean
 }
 
 /** The header in which proxies say for whom they speak, in lower case. */
@@ -308,6 +312,8 @@ export interface Config {
   /** Limits on calls; none when they are off. */
   readonly limits: readonly LimitConfig[]
   readonly store: StoreConfig
+  /** Undefined tells nothing. */
+  readonly telemetry?: TelemetryConfig | undefined
   /** In the order of the file. */
   readonly backends: readonly BackendConfig[]
 }

@@ -175,6 +175,7 @@ function expectation(issue: Issue): string {
 export function isSecret(path: ConfigPath): boolean {
   if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash' || path[1] === 'sealing') return true
   if (path[0] === 'store' && path[1] === 'url') return true
+  if (path[0] === 'telemetry' && path.some((part) => part === 'token' || part === 'headers')) return true
   if (path[0] === 'auth' && path.at(-1) === 'key') return true
   if (path[0] === 'backends' && path[2] === 'rest') return path[3] === 'url'
   return (

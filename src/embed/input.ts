@@ -212,4 +212,6 @@ export interface GatewayInput {
   }
   /** See docs/integrity.md. */
   readonly integrity?: Settings
+  /** Metrics, traces and the access log, see docs/observability.md. Default: calls are counted, nothing is sent. */
+  readonly telemetry?: Settings
 }

@@ -16,6 +16,22 @@ export interface LoadGauge {
   close(): void
 }
 
+/** Memory of the process, in bytes. */
+export interface Memory {
+  /** In use on the heap of JavaScript. */
+  readonly heap: number
+  /** In use outside of it, such as buffers. */
+  readonly external: number
+  /** Most that the heap may use. */
+  readonly limit: number
+}
+
+/** Memory as it is now. */
+export function memoryNow(): Memory {
+  const { used_heap_size: heap, external_memory: external, heap_size_limit: limit } = getHeapStatistics()
+  return { heap, external, limit }
+}
+
 /** Milliseconds between two looks at the event loop. */
 const RESOLUTION = 20
 

@@ -72,7 +72,15 @@ export interface Catalog {
   onNews(listener: NewsListener): () => void
   /** Goes on with these backends, in this order. What is known of those that stay is kept. Tells nobody of it. */
   serve(backends: readonly Backend[]): void
+  /** How often lists of backends were known well enough when somebody listed, and how often not. */
+  cacheCounts(): Readonly<Record<ListKind, CacheCount>>
   close(): void
+}
+
+/** Since the start. */
+export interface CacheCount {
+  readonly hits: number
+  readonly misses: number
 }
 
 /** Takes news about a list of a backend. */
@@ -123,6 +131,12 @@ class SourceCatalog implements Catalog {
   readonly #views = new Map<string, { readonly view: View; readonly until: number }>()
   #space: { readonly uris: UriSpace; readonly until: number } | undefined
   readonly #listeners = new Set<NewsListener>()
+  readonly #counts = {
+    tools: { hits: 0, misses: 0 },
+    prompts: { hits: 0, misses: 0 },
+    resources: { hits: 0, misses: 0 },
+    resourceTemplates: { hits: 0, misses: 0 },
+  }
 
   constructor(backends: readonly Backend[], ports: CatalogPorts) {
     this.#ports = ports
@@ -178,6 +192,8 @@ class SourceCatalog implements Catalog {
   async list(kind: ListKind, scope: CatalogScope): Promise<Snapshot> {
     const asked = this.#sourcesOf(kind, scope)
     const old = asked.filter((source) => !source.isFresh())
+    this.#counts[kind].hits += asked.length - old.length
+    this.#counts[kind].misses += old.length
     const late = await this.#late(old, (source) => source.refresh())
     const states = asked.map((source) => ({ source, state: source.state(!late.has(source)) }))
     return { view: this.#viewOf(kind, scope), ...freshness(states, this.#ports.clock.now()) }
@@ -212,6 +228,10 @@ class SourceCatalog implements Catalog {
 
   known(kind: ListKind, backend: string): SourceState | undefined {
     return this.#source(kind, backend)?.state(true)
+  }
+
+  cacheCounts(): Readonly<Record<ListKind, CacheCount>> {
+    return this.#counts
   }
 
   close(): void {

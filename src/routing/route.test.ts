@@ -73,6 +73,7 @@ function catalogOf(known: Known): Catalog {
     onNews: () => () => undefined,
     uris: () => createUriSpace({ backends: BACKENDS, uris: [], templates: [], ...known.uris }),
     serve: () => undefined,
+    cacheCounts: () => assert.fail('not to be asked'),
     close: () => undefined,
   }
 }

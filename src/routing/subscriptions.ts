@@ -64,6 +64,8 @@ export interface FanIn {
   serve(followable: Followable): void
   /** Ends every subscription in good order, and takes no new ones. */
   drain(): void
+  /** Subscriptions that are open. */
+  readonly open: number
 }
 
 /** Creates the fan-in. */
@@ -93,6 +95,9 @@ export function createFanIn(ports: FanInPorts): FanIn {
     serve(followable) {
       backends = followable.backends
       for (const subscription of open) subscription.update(followable)
+    },
+    get open() {
+      return open.size
     },
     drain: () => draining.abort(new GatewayError('DRAINING', 'The gateway is shutting down')),
   }

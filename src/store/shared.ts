@@ -2,6 +2,7 @@ import type { StoreFailure } from '../config/store-types.ts'
 import { GatewayError } from '../errors.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import type { Measures, StoreOperation } from '../pipeline/measures.ts'
 import { type Charge, GRANTED, type LimitStore, type Taken } from './limit-store.ts'
 import { type Share, createShare } from './share.ts'
 import type { Remote } from './redis/remote.ts'
@@ -29,6 +30,8 @@ export interface SharedPorts {
   /** A number in [0, 1), for jitter. */
   readonly random: () => number
   readonly onStoreFailure: StoreFailure
+  /** Told how long commands took; undefined where nobody measures. */
+  readonly measures?: Measures | undefined
 }
 
 /** Milliseconds between two signs of life, and between two attempts while the server is away. */
@@ -68,7 +71,7 @@ class Shared implements SharedStore {
   take<C extends Charge>(charges: readonly C[]): Taken<C> | Promise<Taken<C>> {
     if (this.#state === 'connecting') void this.ready()
     if (this.#state !== 'up') return this.#without(charges)
-    return this.#ports.remote.take(charges).catch((error: unknown) => {
+    return this.#timed('take', this.#ports.remote.take(charges)).catch((error: unknown) => {
       this.#isAway(error)
       return this.#without(charges)
     })
@@ -100,12 +103,25 @@ class Shared implements SharedStore {
 
   async #beat(): Promise<void> {
     try {
-      this.#replicas = Math.max(1, await this.#ports.remote.beat())
+      this.#replicas = Math.max(1, await this.#timed('beat', this.#ports.remote.beat()))
       this.#isUp()
     } catch (error) {
       this.#isAway(error)
     }
     this.#plan()
+  }
+
+  #timed<T>(operation: StoreOperation['operation'], answer: Promise<T>): Promise<T> {
+    const { measures, clock } = this.#ports
+    if (measures === undefined) return answer
+    const begun = clock.now()
+    const tell = (failed: boolean): void =>
+      measures.storeAnswered({ operation, lasted: clock.now() - begun, failed })
+    answer.then(
+      () => tell(false),
+      () => tell(true),
+    )
+    return answer
   }
 
   #plan(): void {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { StoreConfig } from '../config/store-types.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
+import type { Measures } from '../pipeline/measures.ts'
 import type { LimitStore } from './limit-store.ts'
 import { createMemoryStore } from './memory.ts'
 import { connectRedis } from './redis/client.ts'
@@ -25,6 +26,8 @@ export interface StorePorts {
   readonly log: Log
   /** A number in [0, 1), for jitter. */
   readonly random: () => number
+  /** Told how long commands took; undefined where nobody measures. */
+  readonly measures?: Measures | undefined
 }
 
 /** Opens the store: the memory of this process, or the server that replicas share, which is connected to when it is needed. */

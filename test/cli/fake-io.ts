@@ -16,6 +16,8 @@ export interface FakeWorld {
   readonly columns?: number
   readonly platform?: NodeJS.Platform
   readonly signal?: AbortSignal
+  /** Told what is printed on standard output, as it is. */
+  readonly onPrint?: (text: string) => void
   /** Processes that run; default: every id. */
   readonly alive?: (pid: number) => boolean
 }
@@ -34,6 +36,7 @@ export async function run(world: FakeWorld, ...args: readonly string[]): Promise
   const output = (name: 'stdout' | 'stderr'): Io['stdout'] => ({
     write: (text) => {
       printed[name] += text
+      if (name === 'stdout') world.onPrint?.(text)
     },
     isTTY,
     color,
@@ -53,6 +56,7 @@ export async function run(world: FakeWorld, ...args: readonly string[]): Promise
       pid: 4242,
       version: '9.9.9',
       signal: world.signal ?? new AbortController().signal,
+      onHangup: () => undefined,
       files: {
         read: async (path) => readFile(path, 'utf8'),
         write: async (path, text, { overwrite }) => {

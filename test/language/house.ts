@@ -97,7 +97,7 @@ export async function gateway(options: HouseOptions): Promise<House> {
  * What only some tests want: most count the tools of their backends, and none is to fail because the machine that it
  * runs on has too much to do.
  */
-const QUIET = { tools: { health: false }, overload: 'off' } as const
+const QUIET = { tools: { health: false, metrics: false }, overload: 'off' } as const
 
 /** The text of a configuration file with these settings: YAML is a superset of JSON. */
 export function configText(options: HouseOptions): string {

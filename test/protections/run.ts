@@ -12,6 +12,7 @@ import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
 import { services } from './services.ts'
 import { signatures } from './signatures.ts'
+import { telemetry } from './telemetry.ts'
 
 /** Every list of protections. */
 const PROTECTIONS: readonly Protection[] = [
@@ -23,6 +24,7 @@ const PROTECTIONS: readonly Protection[] = [
   ...integrity,
   ...services,
   ...signatures,
+  ...telemetry,
 ]
 
 /** Processes at once. */

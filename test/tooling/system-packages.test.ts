@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { findProgram, howToInstall, programForTests } from '../../scripts/system-packages.ts'
 
-const NEVER = { purpose: 'these tests', names: ['no-such-server', 'nor-this-one'], aptPackage: 'no-such' }
+const NEVER = {
+  purpose: 'these tests',
+  names: ['no-such-server', 'nor-this-one'],
+  aptPackage: 'no-such',
+  brewPackage: '',
+}
 
 test('a program is found by any of its names, the best first', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'toolgate-path-'))

@@ -99,3 +99,14 @@ test('gateway_health keeps what is for the operator alone', async () => {
   })
   assert.ok(!reply.text.includes('SECRET'))
 })
+
+test('gateway_health tells a caller only of the backends of which it may see something', async () => {
+  const statuses = ['a', 'b'].map((name) => ({ ...backendOf(greet).status(), name }))
+  const tool = healthTool(
+    () => statuses,
+    ({ id }) => ({ reaches: (backend) => id === 'me' && backend === 'b' }),
+  )
+  assert.deepEqual(valueOfReply(await send(tool))['structuredContent'], { b: { status: 'healthy' } })
+  const other = await send(tool, { principal: someone('other') })
+  assert.deepEqual(valueOfReply(other)['structuredContent'], {})
+})

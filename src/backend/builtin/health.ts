@@ -1,4 +1,6 @@
+import type { Principal } from '../../pipeline/call.ts'
 import type { BackendStatus, Health } from '../backend.ts'
+import type { Sight } from './metrics.ts'
 import type { BuiltinTool } from './tool.ts'
 
 /** One backend, as `gateway_health` tells it. */
@@ -7,6 +9,8 @@ interface ToldHealth {
   readonly latency_ms?: number
   readonly error?: string
 }
+
+const EVERYTHING: Pick<Sight, 'reaches'> = { reaches: () => true }
 
 const STATUSES: readonly Health['status'][] = [
   'connecting',
@@ -21,8 +25,12 @@ const STATUSES: readonly Health['status'][] = [
  * costs the backends nothing. Reasons are those that clients are told anyway; what is for the operator alone is left out.
  *
  * @param statuses those of the configured backends, now
+ * @param sightOf what a caller may know: of other backends it is not told. Default everything
  */
-export function healthTool(statuses: () => readonly BackendStatus[]): BuiltinTool {
+export function healthTool(
+  statuses: () => readonly BackendStatus[],
+  sightOf: (principal: Principal) => Pick<Sight, 'reaches'> = () => EVERYTHING,
+): BuiltinTool {
   return {
     name: 'health',
     title: 'Gateway health',
@@ -45,9 +53,11 @@ export function healthTool(statuses: () => readonly BackendStatus[]): BuiltinToo
       },
     },
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-    call: () => ({
-      structured: Object.fromEntries(statuses().map(({ name, health }) => [name, told(health)])),
-    }),
+    call: (_, { principal }) => {
+      const sight = sightOf(principal)
+      const seen = statuses().filter(({ name }) => sight.reaches(name))
+      return { structured: Object.fromEntries(seen.map(({ name, health }) => [name, told(health)])) }
+    },
   }
 }
 

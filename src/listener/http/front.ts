@@ -14,7 +14,7 @@ import { acceptableOf, headerReader, isJson } from './headers.ts'
 import { type LegacyHttp, legacyHttp } from './legacy.ts'
 import { type ModernHttp, type Post, modernHttp } from './modern.ts'
 import { type OriginCheck, PUBLIC_PATH, originCheck } from './origin.ts'
-import { createOpenCounts } from './owner-count.ts'
+import { type OpenCounts, createOpenCounts } from './owner-count.ts'
 import { writeJson } from './responder.ts'
 import { type SseHttp, sseHttp } from './sse.ts'
 
@@ -29,6 +29,8 @@ export interface Front {
   refuse(request: HttpRequest, response: HttpResponse, error: unknown): void
   /** Legacy client sessions that are open. */
   readonly sessions: number
+  /** Event streams that legacy clients hold open for what belongs to no call. */
+  readonly streams: number
   /** Ends what would last as long as the sessions themselves. */
   drain(): void
   /** Ends every session, and serves nothing from then on. */
@@ -60,6 +62,7 @@ class HttpFront implements Front {
   /** Undefined where it is off. */
   readonly #addressLimit: AddressLimit | undefined
   #routes: { readonly backends: readonly string[]; readonly byPath: ReadonlyMap<string, Route> }
+  readonly #counts: OpenCounts
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
   readonly #sse: SseHttp
@@ -74,12 +77,17 @@ class HttpFront implements Front {
     this.#routes = routesOf(ports.backends())
     this.#modern = modernHttp(ports)
     const counts = createOpenCounts(ports.settings.limits)
+    this.#counts = counts
     this.#legacy = legacyHttp(ports, counts)
     this.#sse = sseHttp(ports, counts)
   }
 
   get sessions(): number {
     return this.#legacy.sessions + this.#sse.sessions
+  }
+
+  get streams(): number {
+    return this.#counts.streams.open
   }
 
   drain(): void {
@@ -254,8 +262,14 @@ class HttpFront implements Front {
   }
 
   #refuse(at: RefusedAt & { readonly response: HttpResponse }, error: unknown, id?: string): void {
-    const { response } = at
+    const { response, request } = at
     const refusal = toRefusal(error, this.#ports.log)
+    this.#ports.onRefused?.({
+      method: request.method ?? '',
+      path: pathOf(request),
+      address: this.#clientOf(request).address,
+      refusal,
+    })
     if (response.headersSent || response.destroyed) return void response.destroy()
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')

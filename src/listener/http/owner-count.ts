@@ -10,6 +10,8 @@ interface OwnerCount {
    * @throws GatewayError TOO_MANY
    */
   enter(owner: string): () => void
+  /** How many are open, over all owners. */
+  readonly open: number
 }
 
 /**
@@ -18,16 +20,22 @@ interface OwnerCount {
  */
 function createOwnerCount(what: string, limit: number): OwnerCount {
   const counts = new Map<string, number>()
+  let open = 0
   return {
+    get open() {
+      return open
+    },
     enter(owner) {
       const count = counts.get(owner) ?? 0
       if (count >= limit)
         throw new GatewayError('TOO_MANY', `More than ${limit} ${what} are open`, { retryAfterMs: 5000 })
       counts.set(owner, count + 1)
+      open++
       let left = false
       return () => {
         if (left) return
         left = true
+        open--
         const now = (counts.get(owner) ?? 1) - 1
         if (now === 0) counts.delete(owner)
         else counts.set(owner, now)

@@ -11,6 +11,8 @@ export interface HttpListener {
   readonly port: number
   /** Legacy client sessions that are open. */
   readonly sessions: () => number
+  /** Event streams that legacy clients hold open for what belongs to no call. */
+  readonly streams: () => number
   /** Stops accepting; connections close as soon as they are idle. */
   drain(): void
   /** Ends every connection. */
@@ -62,6 +64,7 @@ export async function listenHttp(ports: ListenerPorts, isReady: Readiness): Prom
     host,
     port: address.port,
     sessions: () => front.sessions,
+    streams: () => front.streams,
     drain() {
       front.drain()
       server.close()

@@ -123,7 +123,8 @@ export async function openSession(
 interface Caller {
   readonly principal: Principal
   readonly signal: Signal
-  readonly out: Notifications
+  /** Where its notifications go, and what came with it. */
+  readonly out: Notifications & Pick<Outlet, 'trace'>
   /** Whether the tasks extension is declared for the client. */
   readonly withTasks?: boolean
 }
@@ -160,6 +161,8 @@ class ClientSession implements LegacySession {
   /** The owner as of the newest request: later credentials may have other rights. */
   #newest: Principal
   #facts: SessionFacts
+  readonly #begun: number
+  #isClosed = false
 
   constructor(opening: SessionOpening, ports: ListenerPorts, negotiated: Negotiated) {
     const { version, clientInfo, capabilities } = negotiated
@@ -168,6 +171,7 @@ class ClientSession implements LegacySession {
     this.#newest = opening.principal
     this.version = version
     this.#ports = ports
+    this.#begun = ports.clock.now()
     const { id: session, transport, address } = opening
     this.#downstream = { era: 'legacy', version, transport, session, address }
     this.#capabilities = capabilities
@@ -218,8 +222,19 @@ class ClientSession implements LegacySession {
   }
 
   close(reason: GatewayError): void {
+    this.#measure()
     this.#watch.close()
     this.#calls.forEach((canceller) => canceller.abort(reason))
+  }
+
+  /** However it ends, that is no error: not even that its client was not heard of for long. */
+  #measure(): void {
+    const { measures, clock } = this.#ports
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const { version, owner } = this
+    const lasted = clock.now() - this.#begun
+    measures?.sessionEnded({ side: 'server', version, transport: owner.transport, lasted })
   }
 
   /** What `server/discover` says, for the answer to `initialize`. */
@@ -367,6 +382,7 @@ class ClientSession implements LegacySession {
       principal,
       downstream: this.#downstream,
       headers: undefined,
+      trace: out.trace,
       signal,
     }
     return this.#ports.answer(call, out)

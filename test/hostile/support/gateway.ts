@@ -26,7 +26,7 @@ function buildGateway(settings: TestConfig): {
     gateway: {
       listen: '127.0.0.1:0',
       drain: '0s',
-      tools: { health: false },
+      tools: { health: false, metrics: false },
       overload: 'off',
       ...settings.gateway,
     },
