@@ -188,6 +188,22 @@ test('the last good endpoint is never ejected', () => {
   )
 })
 
+test('an endpoint that connects a little later than the others when the gateway starts has its whole part at once', async () => {
+  const { clock, fitness, shares } = bench([9, 1, 10], { slowStart: 10_000, balance: 'weighted' })
+  fitness[0] = 'away'
+  fitness[2] = 'away'
+  assert.deepEqual(shares(10), [0, 1, 0])
+  await clock.advance(50)
+  fitness[0] = 'fit'
+  const [most = 0] = shares(2000)
+  assert.ok(most > 0.87 && most < 0.93, String(most))
+  // One that comes when the others have long been there is new to its work.
+  await clock.advance(20_000)
+  fitness[2] = 'fit'
+  const late = shares(2000)[2] ?? 0
+  assert.ok(late > 0.06 && late < 0.13, String(late))
+})
+
 /** Anything that can happen to the endpoints of a backend. */
 const event = (endpoints: number): fc.Arbitrary<Event> =>
   fc.oneof(

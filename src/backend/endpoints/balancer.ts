@@ -73,6 +73,8 @@ interface Endpoint {
   /** Clock milliseconds at which it came back; its slow start begins then. */
   backSince: number
   wasAway: boolean
+  /** It was fit at least once. */
+  isKnown: boolean
   /** Milliseconds that its calls take lately. */
   latency: number
   calls: number
@@ -82,11 +84,13 @@ class EndpointBalancer implements Balancer {
   readonly #config: EndpointsConfig
   readonly #ports: BalancerPorts
   readonly #endpoints: readonly Endpoint[]
+  readonly #createdAt: number
 
   constructor(config: EndpointsConfig, ports: BalancerPorts) {
     this.#config = config
     this.#ports = ports
     this.#endpoints = config.list.map(({ weight }) => newEndpoint(weight))
+    this.#createdAt = ports.clock.now()
   }
 
   choose(excluded: ReadonlySet<number> | undefined): number | undefined {
@@ -139,9 +143,15 @@ class EndpointBalancer implements Balancer {
     const endpoint = this.#at(index)
     const fitness = this.#ports.fitness(index)
     const isAway = fitness !== 'fit'
-    if (endpoint.wasAway && !isAway) endpoint.backSince = this.#ports.clock.now()
+    if (endpoint.wasAway && !isAway && this.#isBack(endpoint)) endpoint.backSince = this.#ports.clock.now()
     endpoint.wasAway = isAway
+    if (!isAway) endpoint.isKnown = true
     return fitness
+  }
+
+  /** Whoever connects first or last when the gateway starts is not back: all of them have just come. */
+  #isBack({ isKnown }: Endpoint): boolean {
+    return isKnown || this.#ports.clock.now() - this.#createdAt >= this.#config.slowStart
   }
 
   #isEjected(index: number): boolean {
@@ -235,6 +245,7 @@ function newEndpoint(weight: number): Endpoint {
     lastEjection: 0,
     backSince: Number.NEGATIVE_INFINITY,
     wasAway: false,
+    isKnown: false,
     latency: 0,
     calls: 0,
   }
