@@ -10,6 +10,7 @@ import { type Bench, loadProxies, log, type Measured, prepare } from './prepare.
 import { jsonLine, problemsOf, reportProxy, table } from './report.ts'
 import { measureResilience } from './resilience.ts'
 import { messageOf, runRound, runScenario, setUp } from './rounds.ts'
+import { measureSignals } from './signals.ts'
 import { soak } from './soak.ts'
 
 /** Runs everything and prints the figures; yields what makes the run fail. */
@@ -51,6 +52,7 @@ const others: Readonly<Record<string, (args: readonly string[]) => Promise<numbe
   limits: measureLimits,
   authorize: measureRules,
   resilience: measureResilience,
+  signals: measureSignals,
   isolation: measureIsolation,
   soak,
 }

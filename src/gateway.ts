@@ -124,8 +124,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
   const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
   const fetch = ports.fetch ?? globalThis.fetch
-  const { version } = ports
-  const metrics = createMetrics(config, { clock, log, fetch, version, builtin: BUILTIN })
+  const metrics = createMetrics(config, { clock, log, fetch, version: ports.version, builtin: BUILTIN })
   const measures = metrics?.measures
   const parking = createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal)
   const backends = createBackends(config, ports, { clock, log, sealer, parking, measures })
