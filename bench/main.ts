@@ -11,6 +11,7 @@ import { jsonLine, problemsOf, reportProxy, table } from './report.ts'
 import { measureResilience } from './resilience.ts'
 import { messageOf, runRound, runScenario, setUp } from './rounds.ts'
 import { measureSignals } from './signals.ts'
+import { measureSigning } from './signing.ts'
 import { soak } from './soak.ts'
 
 /** Runs everything and prints the figures; yields what makes the run fail. */
@@ -53,6 +54,7 @@ const others: Readonly<Record<string, (args: readonly string[]) => Promise<numbe
   authorize: measureRules,
   resilience: measureResilience,
   signals: measureSignals,
+  signing: measureSigning,
   isolation: measureIsolation,
   soak,
 }

@@ -6,6 +6,7 @@ import { authorize } from './filters/authorize.ts'
 import { principalBulkhead } from './filters/bulkhead.ts'
 import { dispatch } from './filters/dispatch.ts'
 import { forward, requestTo } from './filters/forward.ts'
+import { failuresAsResults } from './filters/failure-results.ts'
 import { type LaneStates, lanes } from './filters/lanes.ts'
 import { limits } from './filters/limits/limits.ts'
 import type { LimitCounts } from './filters/limits/report.ts'
@@ -56,7 +57,8 @@ export function callPath(parts: CallPathParts): Answerer {
   // One backend, each in a lane of its own (lanes.ts has the order); URIs and task ids come back as clients know them.
   const exposing = { catalog, taskIds }
   const lane = lanes({ backends: config.backends, states: parts.lanes, catalog, clock, random })
-  const inTurn = lane(forward(backends, catalog))
+  // What is no MCP server fails in words that a model can act on, once everything in the lane has seen the failure.
+  const inTurn = failuresAsResults(config.backends)(lane(forward(backends, catalog)))
   const one = expose(exposing)(bulkhead === undefined ? inTurn : principalBulkhead(bulkhead, clock)(inTurn))
   // Several backends: asked together, merged, with their own deadline.
   const mayAsk = (backend: string): boolean => !parts.lanes.isRefusing(backend)

@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'UNAUTHENTICATED'
   | 'INSUFFICIENT_SCOPE'
   | 'FORBIDDEN'
+  | 'SIGNATURE_REQUIRED'
   | 'QUARANTINED'
   | 'TOO_MANY'
   | 'OVERLOADED'
@@ -146,6 +147,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
     'Get an access token with the scopes in data.scopes.',
   ),
   FORBIDDEN: row(403, -31403, 'downstream', 'final', 'Ask the operator for the permission.'),
+  SIGNATURE_REQUIRED: row(
+    403,
+    -31403,
+    'downstream',
+    'final',
+    'Sign the request anew with the key that belongs to the API key (RFC 9421).',
+  ),
   QUARANTINED: row(
     403,
     -31423,

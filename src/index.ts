@@ -5,7 +5,13 @@
  */
 export { type Gateway, type GatewayPorts, createGateway } from './gateway.ts'
 export type { BackendReport } from './admin/backend-report.ts'
-export { type ConfigResult, type ConfigPorts, loadConfig, parseConfig } from './config/load.ts'
+export {
+  type ConfigResult,
+  type ConfigPorts,
+  type LoadOptions,
+  loadConfig,
+  parseConfig,
+} from './config/load.ts'
 export type * from './config/types.ts'
 export type * from './config/auth-types.ts'
 export { type ErrorCode, type ErrorSource, GatewayError } from './errors.ts'

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type ApiKeyEntry, type ApiKeysConfig, apiKeyEntries } from '../config/api-keys-schema.ts'
+import { shownSignature, writtenSignature } from '../config/required-signature-schema.ts'
 import { type ConfigPath, formatPath } from '../config/problem.ts'
 import { changePrivateFile, readPrivateFile } from '../config/private-file.ts'
 
@@ -55,18 +56,28 @@ export function parseApiKeys(text: string | undefined): readonly ApiKeyEntry[] {
 }
 
 function format(entries: readonly ApiKeyEntry[]): string {
-  return `${JSON.stringify({ keys: entries.map(toDocument) }, null, 2)}\n`
+  return `${JSON.stringify({ keys: entries.map(toStored) }, null, 2)}\n`
 }
 
-/** An API key as it is stored, with times that people can read. */
+/** An API key as it is stored. May hold a secret that requests are signed with. */
+export function toStored(entry: ApiKeyEntry): Readonly<Record<string, unknown>> {
+  const { signature } = entry
+  return {
+    ...toDocument(entry),
+    ...(signature === undefined ? {} : { signature: writtenSignature(signature) }),
+  }
+}
+
+/** What can be shown of an API key, with times that people can read: all but what its requests are signed with. */
 export function toDocument(entry: ApiKeyEntry): Readonly<Record<string, unknown>> {
-  const { name, hash, scopes, groups, tenant, created, expires } = entry
+  const { name, hash, scopes, groups, tenant, signature, created, expires } = entry
   return {
     name,
     hash,
     scopes,
     groups,
     ...(tenant === undefined ? {} : { tenant }),
+    ...(signature === undefined ? {} : { signature: shownSignature(signature) }),
     ...(created === undefined ? {} : { created: new Date(created).toISOString() }),
     ...(expires === undefined ? {} : { expires: new Date(expires).toISOString() }),
   }

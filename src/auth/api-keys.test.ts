@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, describe, test } from 'node:test'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import type { ApiKeyEntry } from '../config/api-keys-schema.ts'
+import { createSigner } from '../signing/sign.ts'
 import { createKey, readKey, storedHash } from './api-key.ts'
 import { changeApiKeys, readApiKeys } from './api-key-file.ts'
 import { type ApiKeys, createApiKeys } from './api-keys.ts'
@@ -255,5 +257,81 @@ describe('the file of keys', () => {
     ]
     store(file, ...entries)
     assert.deepEqual(readApiKeys(file), entries)
+  })
+})
+
+describe('a key that requires signatures', () => {
+  const secret = createSecretKey('a secret of a caller and of the gateway', 'utf8')
+  const signature = {
+    form: 'rfc9421',
+    keys: [{ keyId: 'k', algorithm: 'hmac-sha256', key: secret }],
+    components: ['@method', '@target-uri'],
+    maxAge: 60_000,
+  } as const
+
+  function signedBy(clock: Setting['clock']) {
+    const sign = createSigner(
+      {
+        form: 'rfc9421',
+        algorithm: 'hmac-sha256',
+        key: secret,
+        keyId: 'k',
+        components: ['@method', '@target-uri'],
+        expires: 60_000,
+      },
+      clock,
+    )
+    const request = { method: 'POST', url: new URL('http://g/mcp'), body: '{}' }
+    const own = sign({ ...request, headers: ['content-type', 'application/json'] })
+    const headers = Object.fromEntries(
+      own.flatMap((name, at) => (at % 2 === 0 ? [[name, own[at + 1] ?? '']] : [])),
+    )
+    return { ...request, headers: { ...headers, 'content-type': 'application/json' } }
+  }
+
+  function checkOf(keys: ApiKeys, key: string) {
+    const principal = keys.verify(key)
+    assert.ok(principal)
+    return keys.signatureOf(principal)
+  }
+
+  test('survives the file, and asks nothing of others', (t) => {
+    const { open, file, clock } = setUp(t)
+    const { publicKey } = generateKeyPairSync('ed25519')
+    const some = [...signature.keys, { keyId: 'new', algorithm: 'ed25519', key: publicKey } as const]
+    const [one, two] = [make('one', { signature: { ...signature, keys: some } }), make('two')]
+    store(file, one.entry, two.entry)
+    const [read] = readApiKeys(file)
+    assert.deepEqual(read?.signature, { ...signature, keys: some })
+    const keys = open()
+    assert.equal(checkOf(keys, two.key), undefined)
+    assert.equal(checkOf(keys, one.key)?.(signedBy(clock)), undefined)
+  })
+
+  test('remembers what was used when its rights change, and forgets nothing for it', async (t) => {
+    const { open, file, clock, revoked } = setUp(t)
+    const { key, entry } = make('ci', { signature })
+    store(file, entry)
+    const keys = open()
+    const request = signedBy(clock)
+    assert.equal(checkOf(keys, key)?.(request), undefined)
+    store(file, { ...entry, scopes: ['a:b'] })
+    await clock.advance(LOOK)
+    assert.ok(keys.verify(key)?.scopes.has('a:b'))
+    assert.equal(checkOf(keys, key)?.(request), 'The signature was used before')
+    assert.equal(checkOf(keys, key)?.(signedBy(clock)), undefined)
+    assert.equal(revoked.length, 1)
+  })
+
+  test('is another key as soon as it is to be signed with another', async (t) => {
+    const { open, file, clock, revoked } = setUp(t)
+    const { key, entry } = make('ci', { signature })
+    store(file, entry)
+    const keys = open()
+    const other = createSecretKey('another secret of a caller and the gateway', 'utf8')
+    store(file, { ...entry, signature: { ...signature, keys: [{ ...signature.keys[0], key: other }] } })
+    await clock.advance(LOOK)
+    assert.equal(checkOf(keys, key)?.(signedBy(clock)), 'The signature is wrong')
+    assert.equal(revoked.length, 1, 'what runs in its name ends')
   })
 })

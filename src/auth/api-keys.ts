@@ -1,13 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { ApiKeyEntry, ApiKeysConfig } from '../config/api-keys-schema.ts'
+import { writtenSignature } from '../config/required-signature-schema.ts'
 import { UnusableFileError, readPrivateFile } from '../config/private-file.ts'
 import { watchFile } from '../config/watched-file.ts'
 import type { AuthenticatedPrincipal } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import { digestOfHash, idOfHash, readKey } from './api-key.ts'
-import { apiKeysFile, parseApiKeys } from './api-key-file.ts'
+import { apiKeysFile, parseApiKeys, toStored } from './api-key-file.ts'
 import { principalId } from './principal-id.ts'
+import { type SignatureCheck, createSignatureCheck } from './signed-requests.ts'
 
 /** The issuer of every principal with an API key. */
 const KEYS_ISSUER = 'toolgate:keys'
@@ -19,6 +21,8 @@ export interface ApiKeys {
    * file, never a promise. Where the file stops being readable, the keys last read stay valid.
    */
   verify(key: string): AuthenticatedPrincipal | undefined
+  /** How the requests of whom {@link ApiKeys.verify} yielded have to be signed; undefined where the key is enough. */
+  signatureOf(principal: AuthenticatedPrincipal): SignatureCheck | undefined
   /** Stops watching the file. */
   close(): void
 }
@@ -49,6 +53,14 @@ interface KnownKey {
   readonly digest: Buffer
   readonly principal: AuthenticatedPrincipal
   /** All that the key means, for noticing changes. */
+  readonly meaning: string
+  readonly signature: KnownSignature | undefined
+}
+
+/** How requests have to be signed, with what was seen so far. */
+interface KnownSignature {
+  readonly check: SignatureCheck
+  /** The requirement, for noticing changes. */
   readonly meaning: string
 }
 
@@ -84,6 +96,8 @@ class KnownKeys implements ApiKeys {
   readonly #sources: ApiKeySources
   readonly #ports: ApiKeyPorts
   #known: ReadonlyMap<string, KnownKey>
+  /** By the principals that were yielded, as long as anybody has them. */
+  readonly #signatures = new WeakMap<AuthenticatedPrincipal, SignatureCheck>()
   /** The file as it was taken last. */
   #text: string | undefined | typeof UNREAD = UNREAD
   #problem: string | undefined
@@ -92,7 +106,8 @@ class KnownKeys implements ApiKeys {
   constructor(sources: ApiKeySources, ports: ApiKeyPorts) {
     this.#sources = sources
     this.#ports = ports
-    this.#known = new Map(sources.keys.map(toKnown))
+    this.#known = new Map()
+    this.#know(sources.keys)
   }
 
   verify(key: string): AuthenticatedPrincipal | undefined {
@@ -103,6 +118,10 @@ class KnownKeys implements ApiKeys {
     if (known === undefined || !timingSafeEqual(known.digest, parts.digest)) return undefined
     const { expiresAt } = known.principal
     return expiresAt !== undefined && expiresAt <= this.#ports.clock.wallTime() ? undefined : known.principal
+  }
+
+  signatureOf(principal: AuthenticatedPrincipal): SignatureCheck | undefined {
+    return this.#signatures.get(principal)
   }
 
   /** @throws UnusableFileError if the file is there and cannot be taken now; later that is logged only */
@@ -155,17 +174,30 @@ class KnownKeys implements ApiKeys {
       log('warn', 'API keys of the file are passed over: keys of the configuration have their names')
     }
     const before = this.#known
-    const now = new Map([...others, ...this.#sources.keys].map(toKnown))
-    this.#known = now
+    const now = this.#know([...others, ...this.#sources.keys])
     for (const [id, known] of before) {
-      // Whoever is the same as before stays the same object: others may have put something beside it.
-      if (now.get(id)?.meaning === known.meaning) now.set(id, known)
-      else onRevoked(known.principal.id)
+      if (now.get(id) !== known) onRevoked(known.principal.id)
     }
+  }
+
+  /** Knows these keys from now on. Whoever is the same as before stays the same object: others may have put something beside it. */
+  #know(entries: readonly ApiKeyEntry[]): ReadonlyMap<string, KnownKey> {
+    const before = this.#known
+    const now = new Map<string, KnownKey>()
+    for (const entry of entries) {
+      const id = idOfHash(entry.hash)
+      const last = before.get(id)
+      const known = toKnown(entry, last?.signature, this.#ports.clock)
+      now.set(id, known.meaning === last?.meaning ? last : known)
+      if (known.signature !== undefined) this.#signatures.set(known.principal, known.signature.check)
+    }
+    this.#known = now
+    return now
   }
 }
 
-function toKnown(entry: ApiKeyEntry): [string, KnownKey] {
+/** @param last what is remembered of its requests, which a change of its rights must not make forgotten */
+function toKnown(entry: ApiKeyEntry, last: KnownSignature | undefined, clock: Clock): KnownKey {
   const id = idOfHash(entry.hash)
   // The id as client: a key that later gets the name of a revoked one is somebody else, and inherits nothing.
   const who = { issuer: KEYS_ISSUER, subject: entry.name, client: id, tenant: entry.tenant }
@@ -178,7 +210,23 @@ function toKnown(entry: ApiKeyEntry): [string, KnownKey] {
     claims: {},
     expiresAt: entry.expires,
   }
-  return [id, { digest: digestOfHash(entry.hash), principal, meaning: JSON.stringify(entry) }]
+  const signature = toKnownSignature(entry, last, clock)
+  return {
+    digest: digestOfHash(entry.hash),
+    principal,
+    meaning: JSON.stringify(toStored(entry)),
+    signature,
+  }
+}
+
+function toKnownSignature(
+  { signature }: ApiKeyEntry,
+  last: KnownSignature | undefined,
+  clock: Clock,
+): KnownSignature | undefined {
+  if (signature === undefined) return undefined
+  const meaning = JSON.stringify(writtenSignature(signature))
+  return meaning === last?.meaning ? last : { check: createSignatureCheck(signature, clock), meaning }
 }
 
 function reasonOf(error: unknown): string {

@@ -12,6 +12,7 @@ import { metadataDocument } from './metadata.ts'
 import type { Outbound } from './outbound.ts'
 import { CredentialError } from './refusal.ts'
 import { type Address, type Resources, createResources } from './resources.ts'
+import type { SignatureCheck } from './signed-requests.ts'
 import { type Tokens, createTokens } from './tokens.ts'
 import type { VerifiedToken } from './verified.ts'
 
@@ -24,6 +25,14 @@ export interface Door {
    *   at once
    */
   authenticate(request: DoorRequest, route: Route): Principal | Promise<Principal>
+  /**
+   * What can be asked of a request only when its content is known, and has to be asked before anything acts on it: the
+   * signature that an API key may require.
+   *
+   * @param body the whole content as it arrived; `''` where there is none
+   * @throws GatewayError SIGNATURE_REQUIRED
+   */
+  checkContent(request: DoorRequest, principal: Principal, body: string): void
   /**
    * `WWW-Authenticate` for a call that was refused behind the door (RFC 6750 §3).
    *
@@ -45,6 +54,8 @@ export interface Refused {
 /** Knows API keys. */
 export interface KeyVerifier {
   verify(secret: string): AuthenticatedPrincipal | undefined
+  /** How requests of that principal have to be signed; undefined where they need not be. */
+  signatureOf(principal: AuthenticatedPrincipal): SignatureCheck | undefined
 }
 
 /** What the door needs. */
@@ -71,6 +82,7 @@ export function createDoor(config: AuthConfig, ports: DoorPorts): Door {
 export function openDoor(clock: Clock): Door {
   return {
     authenticate: () => ANONYMOUS,
+    checkContent: () => undefined,
     challenge: () => 'Bearer',
     metadata: () => undefined,
     holds: createHolds(clock),
@@ -109,6 +121,17 @@ class GuardedDoor implements Door {
     } catch (error) {
       throw this.#refused(error, attempt)
     }
+  }
+
+  checkContent(request: DoorRequest, principal: Principal, body: string): void {
+    const check = principal.anonymous ? undefined : this.#ports.apiKeys?.signatureOf(principal)
+    if (check === undefined) return
+    const { method = '', url = '/', headers, socket } = request
+    const target = new URL(this.#resources.urlOf(url, addressOf(request)))
+    const reason = check({ method, url: target, headers, body })
+    if (reason === undefined) return
+    this.#ports.log('info', 'signature refused', { reason, from: socket.remoteAddress })
+    throw new GatewayError('SIGNATURE_REQUIRED', `This API key needs signed requests: ${reason}`)
   }
 
   challenge(request: DoorRequest, route: Route, { status, scopes }: Refused): string {

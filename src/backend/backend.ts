@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { Downstream, HeaderLookup, Notifications, Principal, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import type { Attempt } from '../pipeline/attempt.ts'
@@ -23,7 +24,7 @@ export interface BackendRequest {
   /** Raw JSON of the `task` that makes the call an experimental one of a legacy server; set by the adapter alone. */
   readonly task?: string | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** Told whether and when the request is sent. */
   readonly attempt?: Attempt | undefined
   /** Takes what only the backend knows of the try; undefined where nobody follows calls. */
@@ -88,7 +89,7 @@ export interface EndpointStatus {
 /** The state of a backend for the operator. */
 export interface BackendStatus {
   readonly name: string
-  readonly transport: 'http' | 'stdio' | 'builtin'
+  readonly transport: 'http' | 'stdio' | 'rest' | 'builtin'
   readonly condition: BackendCondition
   /** Wall-clock milliseconds of the last change of the condition. */
   readonly since: number
@@ -155,9 +156,9 @@ export interface Backend {
    *
    * @throws GatewayError as {@link Backend.send}
    */
-  identify(signal: AbortSignal): Promise<BackendIdentity>
+  identify(signal: Signal): Promise<BackendIdentity>
   /** Fetches one complete list; empty when the backend does not offer the kind. */
-  list(kind: ListKind, signal: AbortSignal): Promise<BackendList>
+  list(kind: ListKind, signal: Signal): Promise<BackendList>
   status(): BackendStatus
   /**
    * Follows changes until it is closed, over every loss of the connection: what may have been missed is announced

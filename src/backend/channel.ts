@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { Attempt } from '../pipeline/attempt.ts'
 import type {
   Message,
@@ -17,7 +18,7 @@ export interface Exchange {
   /** Header names and values beyond the channel's own; ignored where there are no headers. */
   readonly headers: Readonly<Record<string, string>>
   readonly era: Era
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** True for an exchange that may wait for people: it does not take a connection from the others. */
   readonly patient?: boolean
   /** True for an exchange that is not expected to end, such as a subscription: long silence means that it was lost. */

@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { StdioBackendConfig } from '../config/types.ts'
 import { pauseFor } from '../pipeline/abort.ts'
 import type { Clock } from '../pipeline/clock.ts'
@@ -21,7 +22,7 @@ const LAST_PAUSE = 30_000
 export type InitializeHttp = (
   ports: SpeakerPorts,
   events: ChannelEvents,
-  signal: AbortSignal,
+  signal: Signal,
 ) => Promise<LegacySpeaker>
 
 /** What servers that only have HTTP+SSE answer to a POST (2025-11-25, basic/transports "Backwards Compatibility"). */
@@ -57,7 +58,7 @@ export function initializeOverHttp(channel: HttpChannel): InitializeHttp {
 interface SseSession {
   readonly ports: SpeakerPorts
   readonly events: ChannelEvents
-  readonly signal: AbortSignal
+  readonly signal: Signal
 }
 
 /** @param first why the other transport did not work: told where this one does not either */
@@ -160,7 +161,7 @@ export function connectStdio(
 interface KeptStream {
   readonly clock: Clock
   readonly opened: () => void
-  readonly signal: AbortSignal
+  readonly signal: Signal
 }
 
 /** Reads the GET stream of a session as long as the session lives. */

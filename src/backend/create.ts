@@ -1,5 +1,12 @@
-import type { BackendConfig, HttpBackendConfig, StdioBackendConfig } from '../config/types.ts'
+import type {
+  BackendConfig,
+  HttpBackendConfig,
+  McpBackendConfig,
+  StdioBackendConfig,
+} from '../config/types.ts'
+import type { Signal } from '../pipeline/signal.ts'
 import type { NotificationMessage } from '../protocol/message.ts'
+import { connectRest } from './adapters/rest/connect.ts'
 import { fetchList } from './list.ts'
 import type { Backend, BackendStatus } from './backend.ts'
 import type { ChannelEvents } from './channel.ts'
@@ -7,7 +14,7 @@ import { type Endpoint, createBalancedBackend } from './endpoints/backend.ts'
 import { createMonitor } from './health/monitor.ts'
 import { createHttpChannel } from './http/channel.ts'
 import { isLegacy } from './legacy.ts'
-import { createLegacyCalls } from './legacy-backend.ts'
+import { type LegacyCalls, createLegacyCalls } from './legacy-backend.ts'
 import type { Log } from '../pipeline/log.ts'
 import { type Link, createLink } from './link.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
@@ -19,10 +26,10 @@ import { createStdioSupervisor } from './stdio/supervisor.ts'
 interface Transport {
   readonly link: Link
   readonly restarts: () => number
-  /** Opens a session of its own for clients of a legacy backend. */
-  readonly connect: Connect
+  /** The calls of a legacy server, which has sessions; undefined where there are none. */
+  readonly calls?: LegacyCalls
   /** Asks for a sign of life, and rejects where there is none. */
-  check(signal: AbortSignal): Promise<void>
+  check(signal: Signal): Promise<void>
   close(): Promise<void>
 }
 
@@ -40,10 +47,13 @@ export function createBackend(config: BackendConfig, ports: BackendPorts): Backe
 
 /** Creates one endpoint, which is all there is of most backends. */
 function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
+  if (config.transport === 'rest') return endpointOver(connectRest(config, ports), config, ports)
   const transport = config.transport === 'http' ? overHttp(config, ports) : overStdio(config, ports)
-  const { link } = transport
-  const onChange = (notification: NotificationMessage): void => link.onMessage(notification)
-  const calls = createLegacyCalls(config, transport.connect, { ...ports, onChange })
+  return endpointOver(transport, config, ports)
+}
+
+function endpointOver(transport: Transport, config: BackendConfig, ports: BackendPorts): Endpoint {
+  const { link, calls } = transport
   const listLimits = { maxEntries: ports.limits.listEntries, maxSize: ports.limits.reply }
   const monitor = createMonitor(config.health, {
     ...ports,
@@ -54,22 +64,28 @@ function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
   return {
     name: config.name,
     send: (request, out) => {
-      const resumed = calls.resume(request, out)
+      const resumed = calls?.resume(request, out)
       if (resumed !== undefined) {
         if (request.record !== undefined) request.record.spoken = link.state.identity
         return resumed
       }
       return link.use((speaker) => {
         if (request.record !== undefined) request.record.spoken = speaker.identity
-        return isLegacy(speaker) ? calls.send(request, speaker, out) : speaker.send(request, out)
+        return calls !== undefined && isLegacy(speaker)
+          ? calls.send(request, speaker, out)
+          : speaker.send(request, out)
       }, request.signal)
     },
-    resumes: (request) => calls.resumes(request),
+    resumes: (request) => calls?.resumes(request) === true,
     identify: async (signal) => (await link.speaker(signal)).identity,
     list: (kind, signal) =>
       link.use((speaker) => fetchList(speaker, kind, { signal, ...listLimits }), signal),
     subscribe: (filter, subscriber) => link.subscribe(filter, subscriber),
-    status: () => ({ ...statusOf(config, transport), health: monitor.health, sessions: calls.sessions }),
+    status: () => ({
+      ...statusOf(config, transport),
+      health: monitor.health,
+      sessions: calls?.sessions ?? 0,
+    }),
     get fitness() {
       if (link.state.condition.state !== 'up') return 'away'
       return monitor.isSick ? 'sick' : 'fit'
@@ -79,7 +95,7 @@ function createEndpoint(config: BackendConfig, ports: BackendPorts): Endpoint {
     },
     async close() {
       monitor.close()
-      await Promise.all([link.close(), calls.close()])
+      await Promise.all([link.close(), calls?.close()])
       await transport.close()
     },
   }
@@ -130,7 +146,10 @@ function overHttp(config: HttpBackendConfig, ports: BackendPorts): Transport {
     link,
     check: path === undefined ? pingOver(link) : (signal) => channel.probe(path, signal),
     restarts: () => link.state.reconnects,
-    connect: connectHttp(initialize, sessionPorts(config, ports, link), ports.clock),
+    calls: legacyCalls(config, connectHttp(initialize, sessionPorts(config, ports, link), ports.clock), {
+      ...ports,
+      link,
+    }),
     close: () => channel.close(),
   }
 }
@@ -145,9 +164,22 @@ function overStdio(config: StdioBackendConfig, ports: BackendPorts): Transport {
     link,
     check: pingOver(link),
     restarts: () => supervisor.status().restarts,
-    connect: connectStdio(config, sessionPorts(config, ports, link), ports),
+    calls: legacyCalls(config, connectStdio(config, sessionPorts(config, ports, link), ports), {
+      ...ports,
+      link,
+    }),
     close: () => supervisor.close(),
   }
+}
+
+/** @param connect opens a session of its own for clients */
+function legacyCalls(
+  config: McpBackendConfig,
+  connect: Connect,
+  { link, ...ports }: BackendPorts & { readonly link: Link },
+): LegacyCalls {
+  const onChange = (notification: NotificationMessage): void => link.onMessage(notification)
+  return createLegacyCalls(config, connect, { ...ports, onChange })
 }
 
 /** What a client's session of the backend hears about lists is as good as what the gateway's own hears. */

@@ -1,3 +1,4 @@
+import { type Signal, anySignal } from '../pipeline/signal.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Clock } from '../pipeline/clock.ts'
@@ -9,7 +10,7 @@ export interface Deadline {
   readonly name: string
   /** Milliseconds. */
   readonly timeout: number
-  readonly closing: AbortSignal
+  readonly closing: Signal
 }
 
 /**
@@ -18,7 +19,7 @@ export interface Deadline {
  * @throws GatewayError BACKEND_TIMEOUT, the reason of closing, or what the work throws
  */
 export async function inTime<T>(
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: Signal) => Promise<T>,
   { clock, name, timeout, closing }: Deadline,
 ): Promise<T> {
   const deadline = new AbortController()
@@ -26,7 +27,7 @@ export async function inTime<T>(
   const cancel = clock.after(timeout, () =>
     deadline.abort(new GatewayError('BACKEND_TIMEOUT', message, { backend: name })),
   )
-  const signal = AbortSignal.any([deadline.signal, closing])
+  const signal = anySignal(deadline.signal, closing)
   try {
     return await unlessAborted(work(signal), signal)
   } finally {

@@ -1,3 +1,4 @@
+import { type Signal, anySignal } from '../pipeline/signal.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import { valueOf } from '../protocol/json.ts'
 import { type ErrorMessage, type ResultMessage } from '../protocol/message.ts'
@@ -23,11 +24,7 @@ export type ProbeVerdict =
  *
  * @throws ChannelError, or the reason of the signal
  */
-export async function probeEra(
-  channel: Channel,
-  ports: SpeakerPorts,
-  signal: AbortSignal,
-): Promise<ProbeVerdict> {
+export async function probeEra(channel: Channel, ports: SpeakerPorts, signal: Signal): Promise<ProbeVerdict> {
   const id = ports.nextId()
   const text = `{"jsonrpc":"2.0","id":${id},"method":"server/discover","params":{"_meta":${ports.requestMeta}}}`
   const headers = { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': 'server/discover' }
@@ -58,14 +55,14 @@ const STDIO_PROBE_TIMEOUT = 5000
 export async function findEra(
   channel: Channel,
   ports: SpeakerPorts,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  { clock, signal }: { readonly clock: Clock; readonly signal: Signal },
 ): Promise<ProbeVerdict> {
   if (channel.transport === 'http') return probeEra(channel, ports, signal)
   const silence = new AbortController()
   const reason = new ChannelError({ kind: 'protocol', reason: 'server/discover was not answered' })
   const cancel = clock.after(STDIO_PROBE_TIMEOUT, () => silence.abort(reason))
   try {
-    return await probeEra(channel, ports, AbortSignal.any([signal, silence.signal]))
+    return await probeEra(channel, ports, anySignal(signal, silence.signal))
   } catch (error) {
     if (error !== reason) throw error
     return { era: 'legacy', reason: reason.message }
@@ -165,7 +162,7 @@ function discovered(message: ResultMessage): BackendIdentity | undefined {
 export async function initializeLegacy(
   channel: Channel,
   ports: SpeakerPorts,
-  signal: AbortSignal,
+  signal: Signal,
 ): Promise<LegacySpeaker> {
   const id = ports.nextId()
   const capabilities = ports.client?.capabilities ?? {}

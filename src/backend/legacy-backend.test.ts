@@ -21,7 +21,7 @@ import {
   speakerPorts,
 } from '../../test/support/scripted-channel.ts'
 import { DEFAULT_RESILIENCE } from '../config/resilience-schema.ts'
-import type { BackendConfig } from '../config/types.ts'
+import type { McpBackendConfig } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import type { Downstream, Principal, Reply } from '../pipeline/call.ts'
 import type { BackendRequest } from './backend.ts'
@@ -30,7 +30,7 @@ import { connectHttp, initializeOverHttp } from './connect.ts'
 import { createLegacySpeaker } from './legacy.ts'
 import { type LegacyCalls, createLegacyCalls } from './legacy-backend.ts'
 
-const CONFIG: BackendConfig = {
+const CONFIG: McpBackendConfig = {
   name: 'a',
   transport: 'http',
   url: 'http://127.0.0.1/mcp',
@@ -73,7 +73,7 @@ interface Desk {
 }
 
 /** Sessions are told apart by their id; `tool` answers the calls. */
-function desk(tool: Script, over: Partial<BackendConfig> = {}): Desk {
+function desk(tool: Script, over: Partial<McpBackendConfig> = {}): Desk {
   const clock = createFakeClock()
   let sessions = 0
   const channel = scriptedChannel((method, exchange) => {
@@ -85,7 +85,7 @@ function desk(tool: Script, over: Partial<BackendConfig> = {}): Desk {
   })
   channel.onListen = () => fail({ kind: 'status', status: 405, body: '' })
   const ports = { ...backendPorts(clock), onChange: () => undefined }
-  const config = { ...CONFIG, ...over } as BackendConfig
+  const config = { ...CONFIG, ...over } as McpBackendConfig
   const calls = createLegacyCalls(
     config,
     connectHttp(initializeOverHttp(channel), speakerPorts(), clock),
@@ -176,7 +176,7 @@ describe('the session of a call', () => {
     ])
   })
 
-  const cases: readonly (readonly [string, Partial<BackendConfig>, readonly SendOptions[], number])[] = [
+  const cases: readonly (readonly [string, Partial<McpBackendConfig>, readonly SendOptions[], number])[] = [
     ['is shared by the calls of a principal with the same capabilities', {}, [{}, {}], 1],
     ['is not shared across principals', {}, [{}, { principal: someone('bob') }], 2],
     ['is not shared across sets of capabilities', {}, [{}, { capabilities: ASKING }], 2],

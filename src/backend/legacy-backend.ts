@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { BackendConfig, Isolation } from '../config/types.ts'
+import type { McpBackendConfig, Isolation } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { type Notifications, type Reply, holderOf } from '../pipeline/call.ts'
 import type { NotificationMessage } from '../protocol/message.ts'
@@ -72,7 +72,7 @@ export interface LegacyCallsPorts extends BackendPorts {
 
 /** Creates the calls of one backend. */
 export function createLegacyCalls(
-  config: BackendConfig,
+  config: McpBackendConfig,
   connect: Connect,
   ports: LegacyCallsPorts,
 ): LegacyCalls {
@@ -80,13 +80,13 @@ export function createLegacyCalls(
 }
 
 class Calls implements LegacyCalls {
-  readonly #config: BackendConfig
+  readonly #config: McpBackendConfig
   readonly #ports: BackendPorts
   readonly #pool: ReturnType<typeof createSessionPool>
   readonly #waiting = new Map<string, WaitingCall>()
   readonly #tasks: LegacyTasks
 
-  constructor(config: BackendConfig, connect: Connect, ports: LegacyCallsPorts) {
+  constructor(config: McpBackendConfig, connect: Connect, ports: LegacyCallsPorts) {
     this.#config = config
     this.#ports = ports
     this.#pool = createSessionPool(config, connect, ports)

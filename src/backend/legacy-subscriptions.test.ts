@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Signal } from '../pipeline/signal.ts'
 import { settled } from '../../test/support/fake-clock.ts'
 import { result, rpcError } from '../../test/support/scripted.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
@@ -8,7 +9,7 @@ import { createLegacySubscriptions } from './legacy-subscriptions.ts'
 
 function setUp() {
   const asked: string[] = []
-  const streams: { readonly end: (error?: Error) => void; readonly signal: AbortSignal }[] = []
+  const streams: { readonly end: (error?: Error) => void; readonly signal: Signal }[] = []
   const subscriptions = createLegacySubscriptions({
     ask(method, params) {
       asked.push(`${method.replace('resources/', '')} ${(JSON.parse(`{${params}}`) as { uri: string }).uri}`)

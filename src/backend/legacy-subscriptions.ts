@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { SubscriptionFilter } from '../protocol/subscription.ts'
 import type { Speaker, SubscriptionListener } from './speaker.ts'
@@ -5,7 +6,7 @@ import type { Speaker, SubscriptionListener } from './speaker.ts'
 /** The parts of a legacy session that subscriptions are made of. */
 export interface SubscribableSession extends Pick<Speaker, 'ask'> {
   /** Reads what the backend says outside of calls, until that stream ends; `opened` is called once nothing is missed. */
-  follow(opened: () => void, signal: AbortSignal): Promise<void>
+  follow(opened: () => void, signal: Signal): Promise<void>
 }
 
 /** Subscriptions in one legacy session. */
@@ -42,11 +43,7 @@ class SessionSubscriptions implements LegacySubscriptions {
     this.#session = session
   }
 
-  async subscribe(
-    filter: SubscriptionFilter,
-    listener: SubscriptionListener,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async subscribe(filter: SubscriptionFilter, listener: SubscriptionListener, signal: Signal): Promise<void> {
     signal.throwIfAborted()
     const stream = this.#join()
     const joined: string[] = []

@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Reply } from '../pipeline/call.ts'
@@ -106,11 +107,7 @@ export class LegacyTask implements CallEvents {
   }
 
   /** A raw task of the server as the extension has it, with its result or its questions (ext-tasks, "Task Polling"). */
-  async status(
-    task: string,
-    signal: AbortSignal,
-    more: Readonly<Record<string, string>> = {},
-  ): Promise<string> {
+  async status(task: string, signal: Signal, more: Readonly<Record<string, string>> = {}): Promise<string> {
     const as = (status: string, payload: Readonly<Record<string, string>> = {}): string =>
       toModernTask(task, { ...more, taskId: JSON.stringify(this.id), status: `"${status}"`, ...payload })
     const over = (status: string, payload: Readonly<Record<string, string>> = {}): string => {
@@ -187,7 +184,7 @@ export class LegacyTask implements CallEvents {
     this.#leave()
   }
 
-  #ask(method: string, signal: AbortSignal): Promise<Reply> {
+  #ask(method: string, signal: Signal): Promise<Reply> {
     const params = `"taskId":${JSON.stringify(this.#options.ownId)}`
     return this.#inSession(async (session) => {
       const reply = await session.speaker.ask(method, params, signal)
@@ -195,7 +192,7 @@ export class LegacyTask implements CallEvents {
     }, signal)
   }
 
-  #inSession<T>(action: (session: OpenSession) => Promise<T>, signal: AbortSignal): Promise<T> {
+  #inSession<T>(action: (session: OpenSession) => Promise<T>, signal: Signal): Promise<T> {
     const use = (session: OpenSession): Promise<T> => {
       this.enter(session)
       return action(session)
@@ -228,7 +225,7 @@ export class LegacyTask implements CallEvents {
   }
 
   /** A server asks on the stream of `tasks/result` (2025-11-25, basic/utilities/tasks "Input Required Status"). */
-  async #untilAsked(signal: AbortSignal): Promise<void> {
+  async #untilAsked(signal: Signal): Promise<void> {
     this.#result().catch(() => undefined)
     if (this.#questions.size > 0) return
     this.#asked = Promise.withResolvers()

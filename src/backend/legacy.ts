@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import { splice } from '../protocol/edit.ts'
 import { member, rawOf, stringOf } from '../protocol/json.ts'
 import {
@@ -64,7 +65,7 @@ export interface LegacySpeaker extends Speaker {
    *
    * @throws ChannelError, or the reason of the signal
    */
-  follow(opened: () => void, signal: AbortSignal): Promise<void>
+  follow(opened: () => void, signal: Signal): Promise<void>
   /** Takes a request of the channel that belongs to no exchange. */
   onStray(request: RequestMessage): void
 }
@@ -160,7 +161,7 @@ class SessionSpeaker implements LegacySpeaker {
     }
   }
 
-  async ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
+  async ask(method: string, params: string, signal: Signal): Promise<ResultMessage | ErrorMessage> {
     const id = this.#ports.nextId()
     const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params}}}`
     const onNotification = (notification: NotificationMessage): undefined => this.onMessage(notification)
@@ -169,15 +170,15 @@ class SessionSpeaker implements LegacySpeaker {
     return answer.message
   }
 
-  async ping(signal: AbortSignal): Promise<void> {
+  async ping(signal: Signal): Promise<void> {
     await this.ask('ping', '', signal)
   }
 
-  subscribe(filter: SubscriptionFilter, listener: SubscriptionListener, signal: AbortSignal): Promise<void> {
+  subscribe(filter: SubscriptionFilter, listener: SubscriptionListener, signal: Signal): Promise<void> {
     return this.#subscriptions.subscribe(filter, listener, signal)
   }
 
-  async follow(opened: () => void, signal: AbortSignal): Promise<void> {
+  async follow(opened: () => void, signal: Signal): Promise<void> {
     const channel = this.#channel
     if (!isHttp(channel)) {
       opened()
@@ -268,7 +269,7 @@ class SessionSpeaker implements LegacySpeaker {
    * The log level belongs to the session in this era: it is made as talkative as the most curious request wants it,
    * and what comes is filtered for each request. A session that several clients share is left alone.
    */
-  async #talkAtLeast(level: string, signal: AbortSignal): Promise<void> {
+  async #talkAtLeast(level: string, signal: Signal): Promise<void> {
     const { client } = this.#ports
     if (client?.exclusive !== true || !Object.hasOwn(this.identity.capabilities, 'logging')) return
     const rank = LEVELS.indexOf(level)

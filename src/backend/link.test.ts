@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
+import type { Signal } from '../pipeline/signal.ts'
 import { createFakeClock, settled } from '../../test/support/fake-clock.ts'
 import { notificationOf, untilAborted } from '../../test/support/scripted.ts'
 import {
@@ -40,7 +41,7 @@ function setUp(script: Script, over: Partial<LinkConfig> & { readonly transport?
     { lists: ['tools', 'prompts', 'resources'], resources: [], tasks: [] },
     { context: '', onChange: (change) => changes.push(change.kind === 'list' ? change.list : change.kind) },
   )
-  const ask = (signal: AbortSignal = LIVE): Promise<string> =>
+  const ask = (signal: Signal = LIVE): Promise<string> =>
     link.use(async (speaker) => (await speaker.ask('tools/list', '', signal)).kind, signal)
   return { clock, channel, link, lines, opened, changes, ask }
 }
@@ -508,7 +509,7 @@ describe('watching', () => {
     await again.clock.advance(600_000)
     const stream = again.channel.requests.at(-1)?.signal
     assert.ok(
-      stream !== undefined && getEventListeners(stream, 'abort').length < 5,
+      stream instanceof AbortSignal && getEventListeners(stream, 'abort').length < 5,
       'pauses leave no listeners',
     )
     await Promise.all([link.close(), again.link.close()])

@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { EraSetting } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
@@ -8,8 +9,9 @@ import type { BackendCondition, BackendIdentity, BackendSubscription, Subscriber
 import { type Channel, ChannelError } from './channel.ts'
 import { inTime } from './deadline.ts'
 import { LEGACY_FOR, believedEra, disprovesVerdict, findEra, initializeLegacy, probeEra } from './detect.ts'
-import { asGatewayError, isMisbehaviour } from './failure.ts'
+import { asGatewayError } from './failure.ts'
 import { isLegacy } from './legacy.ts'
+import { type Loss, downCondition, lossOf } from './loss.ts'
 import { createModernSpeaker } from './modern.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
 import { type Speaker, StaleSpeakerError } from './speaker.ts'
@@ -28,6 +30,13 @@ export interface LinkConfig {
 /** Hands out the channel of the moment; a new one where the old one ended. */
 export type OpenChannel = () => Promise<Channel>
 
+/**
+ * Connects to what is no MCP server, and yields what speaks for it.
+ *
+ * @throws ChannelError, or the reason of the signal
+ */
+export type OpenSpeaker = (signal: Signal) => Promise<Speaker>
+
 /** The living connection to one backend: connected on demand, watched, and mended by itself. */
 export interface Link {
   /**
@@ -35,13 +44,13 @@ export interface Link {
    *
    * @throws GatewayError, or the reason of the signal
    */
-  use<T>(action: (speaker: Speaker) => Promise<T>, signal: AbortSignal): Promise<T>
+  use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T>
   /**
    * The speaker of the moment; connects if there is none. Callers at the same time share one attempt.
    *
    * @throws GatewayError, or the reason of the signal
    */
-  speaker(signal: AbortSignal): Promise<Speaker>
+  speaker(signal: Signal): Promise<Speaker>
   readonly state: LinkState
   /** As {@link Backend.subscribe}. */
   subscribe(filter: SubscriptionFilter, subscriber: Subscriber): BackendSubscription
@@ -69,34 +78,19 @@ const LAST_RETRY = 30_000
 
 /** Creates the link; it begins to connect when first used. */
 export function createLink(config: LinkConfig, openChannel: OpenChannel, ports: BackendPorts): Link {
-  return new BackendLink(config, openChannel, ports)
+  return new BackendLink(config, { channel: openChannel }, ports)
 }
 
-/** Why a backend is down. */
-interface Loss {
-  readonly reason: string
-  readonly detail?: string | undefined
-  /** True where something answers, but not as it should. */
-  readonly answers?: true
+/** Creates the link to what has no era: connecting is up to its adapter. */
+export function createAdapterLink(config: LinkConfig, openSpeaker: OpenSpeaker, ports: BackendPorts): Link {
+  return new BackendLink(config, { speaker: openSpeaker }, ports)
 }
 
-function downCondition({ reason, detail, answers }: Loss): BackendCondition {
-  return {
-    state: 'down',
-    reason,
-    ...(detail === undefined ? {} : { detail }),
-    ...(answers === undefined ? {} : { answers }),
-  }
-}
-
-function lossOf(error: unknown): Loss {
-  const reason = error instanceof Error ? error.message : 'unknown failure'
-  return isMisbehaviour(error) ? { reason, answers: true } : { reason }
-}
+type Opening = { readonly channel: OpenChannel } | { readonly speaker: OpenSpeaker }
 
 class BackendLink implements Link {
   readonly #config: LinkConfig
-  readonly #openChannel: OpenChannel
+  readonly #opening: Opening
   readonly #ports: BackendPorts
   readonly #speakerPorts: SpeakerPorts
   readonly #subscriptions: Subscriptions
@@ -110,9 +104,9 @@ class BackendLink implements Link {
   #cancelReview: (() => void) | undefined
   #reviving = false
 
-  constructor(config: LinkConfig, openChannel: OpenChannel, ports: BackendPorts) {
+  constructor(config: LinkConfig, opening: Opening, ports: BackendPorts) {
     this.#config = config
-    this.#openChannel = openChannel
+    this.#opening = opening
     this.#ports = ports
     this.#createdAt = ports.clock.now()
     let lastId = 0
@@ -147,7 +141,7 @@ class BackendLink implements Link {
     return this.#state
   }
 
-  async use<T>(action: (speaker: Speaker) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T> {
     const speaker = this.#speaker ?? (await this.speaker(signal))
     try {
       return this.#answered(await action(speaker))
@@ -163,7 +157,7 @@ class BackendLink implements Link {
     }
   }
 
-  async speaker(signal: AbortSignal): Promise<Speaker> {
+  async speaker(signal: Signal): Promise<Speaker> {
     if (this.#speaker !== undefined) return this.#speaker
     signal.throwIfAborted()
     this.#closing.signal.throwIfAborted()
@@ -208,11 +202,10 @@ class BackendLink implements Link {
   async #attempt(): Promise<Speaker> {
     try {
       return await this.#inTime(async (signal) => {
-        const channel = await this.#openChannel()
-        const speaker = await this.#establish(channel, signal)
+        const { speaker, channel } = await this.#open(signal)
         signal.throwIfAborted()
         this.#connected(speaker)
-        this.#reviewLater(channel, speaker)
+        if (channel !== undefined) this.#reviewLater(channel, speaker)
         return speaker
       })
     } catch (error) {
@@ -223,12 +216,19 @@ class BackendLink implements Link {
   }
 
   /** Work of the link's own: ends when the backend takes longer than its timeout, or when the link closes. */
-  #inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #inTime<T>(work: (signal: Signal) => Promise<T>): Promise<T> {
     return inTime(work, { ...this.#config, clock: this.#ports.clock, closing: this.#closing.signal })
   }
 
+  async #open(signal: Signal): Promise<{ readonly speaker: Speaker; readonly channel?: Channel }> {
+    const opening = this.#opening
+    if ('speaker' in opening) return { speaker: await opening.speaker(signal) }
+    const channel = await opening.channel()
+    return { speaker: await this.#establish(channel, opening.channel, signal), channel }
+  }
+
   /** Follows the configured era, else the last verdict, else finds out. */
-  async #establish(channel: Channel, signal: AbortSignal): Promise<Speaker> {
+  async #establish(channel: Channel, openChannel: OpenChannel, signal: Signal): Promise<Speaker> {
     const setting =
       this.#config.era === 'auto' ? believedEra(this.#state.verdict, this.#ports.clock) : this.#config.era
     const initialize = this.#config.initialize ?? initializeLegacy
@@ -241,7 +241,7 @@ class BackendLink implements Link {
     // Remembered before it is confirmed: the probe may have ended the process of a legacy server, and the next
     // process must not be probed to death as well.
     this.#state = { ...this.#state, verdict: { era: 'legacy', since: this.#ports.clock.wallTime() } }
-    return initialize(await this.#openChannel(), this.#speakerPorts, signal)
+    return initialize(await openChannel(), this.#speakerPorts, signal)
   }
 
   /** A legacy server answers as one for ever, even if it has learnt more: it is asked again from time to time. */

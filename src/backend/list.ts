@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import { type JsonNode, member, numberOf, rawOf, stringOf } from '../protocol/json.ts'
 import { type ResultMessage, parseMessage } from '../protocol/message.ts'
 import { type ListKind, METHOD_OF_KIND } from '../protocol/methods.ts'
@@ -65,7 +66,7 @@ export async function fetchList(
 
 /** Bounds of fetching a list. */
 export interface FetchListOptions {
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly maxEntries: number
   /** Characters of all pages together. */
   readonly maxSize: number

@@ -1,3 +1,4 @@
+import { type Signal, anySignal } from '../pipeline/signal.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { HeaderLookup, Notifications, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
@@ -75,7 +76,7 @@ class ModernSpeaker implements Speaker {
       .then((answer) => replyOf(answer, message), rethrown)
   }
 
-  ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage> {
+  ask(method: string, params: string, signal: Signal): Promise<ResultMessage | ErrorMessage> {
     const { nextId, requestMeta } = this.#ports
     const id = nextId()
     const text = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":{${params === '' ? '' : `${params},`}"_meta":${requestMeta}}}`
@@ -84,15 +85,11 @@ class ModernSpeaker implements Speaker {
     return this.#exchange({ text, id, headers, signal, onNotification })
   }
 
-  async ping(signal: AbortSignal): Promise<void> {
+  async ping(signal: Signal): Promise<void> {
     await this.ask('server/discover', '', signal)
   }
 
-  async subscribe(
-    filter: SubscriptionFilter,
-    listener: SubscriptionListener,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async subscribe(filter: SubscriptionFilter, listener: SubscriptionListener, signal: Signal): Promise<void> {
     const id = this.#ports.nextId()
     // A server may also end a subscription like a request that it gives up (basic/patterns/cancellation).
     const ended = new AbortController()
@@ -104,7 +101,7 @@ class ModernSpeaker implements Speaker {
     }
     const text = `{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{"notifications":${filterText(filter)},"_meta":${this.#metaFor(filter)}}}`
     const headers = this.#ownHeaders('subscriptions/listen')
-    const both = AbortSignal.any([signal, ended.signal])
+    const both = anySignal(signal, ended.signal)
     try {
       const exchange = { text, id, headers, signal: both, onNotification, isEndless: true }
       const message = await this.#exchange(exchange)
@@ -124,7 +121,7 @@ class ModernSpeaker implements Speaker {
   async #unsubscribable(
     message: ErrorMessage,
     listener: SubscriptionListener,
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<void> {
     if (message.code !== -32601) {
       const reason = `refused a subscription with error ${message.code}: ${message.message.slice(0, 200)}`

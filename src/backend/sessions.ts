@@ -1,4 +1,5 @@
-import type { BackendConfig } from '../config/types.ts'
+import { type Signal, anySignal } from '../pipeline/signal.ts'
+import type { McpBackendConfig } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import { member, stringOf } from '../protocol/json.ts'
@@ -26,7 +27,7 @@ export interface Connection {
 export type Connect = (
   client: SessionClient,
   onEnd: (reason: string) => void,
-  signal: AbortSignal,
+  signal: Signal,
 ) => Promise<Connection>
 
 /** Sessions that are idle for so long are closed, in milliseconds. */
@@ -50,11 +51,11 @@ export interface Lease {
    *
    * @throws ChannelError, GatewayError or the reason of the signal
    */
-  session(signal: AbortSignal): Promise<OpenSession>
+  session(signal: Signal): Promise<OpenSession>
   /** Forgets a session that the server no longer knows. */
   drop(session: OpenSession): void
   /** Waits for its turn where interactive calls run one at a time. Yields the way to let the next one. */
-  turn(signal: AbortSignal): Promise<() => void>
+  turn(signal: Signal): Promise<() => void>
   release(): void
 }
 
@@ -80,12 +81,16 @@ export interface SessionPool {
 }
 
 /** Creates an empty pool. */
-export function createSessionPool(config: BackendConfig, connect: Connect, ports: BackendPorts): SessionPool {
+export function createSessionPool(
+  config: McpBackendConfig,
+  connect: Connect,
+  ports: BackendPorts,
+): SessionPool {
   return new Sessions(config, connect, ports)
 }
 
 class Sessions implements SessionPool {
-  readonly #config: BackendConfig
+  readonly #config: McpBackendConfig
   readonly #connect: Connect
   readonly #ports: BackendPorts
   readonly #slots = new Map<string, Slot>()
@@ -94,7 +99,7 @@ class Sessions implements SessionPool {
   #lastOnce = 0
   #cancelSweep: (() => void) | undefined
 
-  constructor(config: BackendConfig, connect: Connect, ports: BackendPorts) {
+  constructor(config: McpBackendConfig, connect: Connect, ports: BackendPorts) {
     this.#config = config
     this.#connect = connect
     this.#ports = ports
@@ -163,13 +168,13 @@ class Sessions implements SessionPool {
   }
 
   /** Bounds the work of opening a session, which no single caller owns. What comes too late is closed. */
-  async #inTime(work: (signal: AbortSignal) => Promise<Connection>, ms: number): Promise<Connection> {
+  async #inTime(work: (signal: Signal) => Promise<Connection>, ms: number): Promise<Connection> {
     const deadline = new AbortController()
     const message = `Backend ${this.#config.name} did not open a session within ${ms} ms`
     const cancel = this.#ports.clock.after(ms, () =>
       deadline.abort(new GatewayError('BACKEND_TIMEOUT', message, this.#about)),
     )
-    const signal = AbortSignal.any([deadline.signal, this.#closing.signal])
+    const signal = anySignal(deadline.signal, this.#closing.signal)
     const opening = work(signal)
     try {
       return await unlessAborted(opening, signal)
@@ -229,7 +234,7 @@ class Slot {
     this.#open = open
   }
 
-  async session(signal: AbortSignal): Promise<OpenSession> {
+  async session(signal: Signal): Promise<OpenSession> {
     signal.throwIfAborted()
     if (this.#life !== undefined) return this.#life
     this.#opening ??= this.#begin().finally(() => {
@@ -245,7 +250,7 @@ class Slot {
     life.connection.forgotten?.()
   }
 
-  async turn(signal: AbortSignal): Promise<() => void> {
+  async turn(signal: Signal): Promise<() => void> {
     const before = this.#last
     const mine = Promise.withResolvers<void>()
     this.#last = before.then(() => mine.promise)
@@ -302,7 +307,7 @@ class Slot {
 }
 
 interface Measuring extends Pick<BackendPorts, 'measures' | 'clock'> {
-  readonly config: BackendConfig
+  readonly config: McpBackendConfig
   readonly onEnd: (reason: string) => void
 }
 
@@ -354,7 +359,7 @@ function takeRequest(request: RequestMessage, calls: ReadonlySet<WaitingCall>, r
 export async function useSession<T>(
   lease: Lease,
   action: (session: OpenSession) => Promise<T>,
-  signal: AbortSignal,
+  signal: Signal,
 ): Promise<T> {
   const session = await lease.session(signal)
   try {

@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { Notifications, Reply } from '../pipeline/call.ts'
 import type { Edit } from '../protocol/edit.ts'
 import { type JsonNode, type JsonObject, member, rawOf, valueOf } from '../protocol/json.ts'
@@ -32,9 +33,9 @@ export interface Speaker {
    *
    * @throws as {@link Speaker.send}
    */
-  ask(method: string, params: string, signal: AbortSignal): Promise<ResultMessage | ErrorMessage>
+  ask(method: string, params: string, signal: Signal): Promise<ResultMessage | ErrorMessage>
   /** A request without effect that shows that the backend answers. */
-  ping(signal: AbortSignal): Promise<void>
+  ping(signal: Signal): Promise<void>
   /**
    * Opens one subscription and follows it; settles when the backend ends it in good order. Where a backend does
    * not tell subscriptions apart, changes come by {@link SpeakerPorts.onChange}.
@@ -42,7 +43,7 @@ export interface Speaker {
    * @param filter what the backend offers
    * @throws as {@link Speaker.send}
    */
-  subscribe(filter: SubscriptionFilter, listener: SubscriptionListener, signal: AbortSignal): Promise<void>
+  subscribe(filter: SubscriptionFilter, listener: SubscriptionListener, signal: Signal): Promise<void>
   /** Takes a message of the channel that belongs to no exchange. */
   onMessage(message: NotificationMessage): void
   /** Says goodbye in the way of the era. The channel stays open. */

@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Reply } from '../pipeline/call.ts'
@@ -20,7 +21,7 @@ const LOST_GRACE = 5000
 
 /** Whoever waits for the call at the moment. */
 export interface Attendant {
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly out: Notifications
   /** Raw progress token that this request chose. */
   readonly token: string | undefined
@@ -75,7 +76,7 @@ export class WaitingCall implements CallEvents {
   }
 
   /** Ends when the call has to end in the backend. */
-  get signal(): AbortSignal {
+  get signal(): Signal {
     return this.#own.signal
   }
 

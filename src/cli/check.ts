@@ -1,49 +1,85 @@
 import { formatListen } from '../config/listen.ts'
-import { formatProblem } from '../config/problem.ts'
+import { type ConfigProblem, formatProblem } from '../config/problem.ts'
 import type { BackendConfig, Config, EndpointConfig, HttpBackendConfig } from '../config/types.ts'
 import { connectedDoubts } from './connect.ts'
-import { printProblems, readConfig, shownPath } from './config-file.ts'
+import { explainCommand } from './explain.ts'
+import { type ReadConfig, printProblems, readConfig, shownPath } from './config-file.ts'
 import type { Io } from './io.ts'
 import { type Checked, withLock } from './lock.ts'
 import type { CheckOptions } from './options.ts'
 import { commandLine, shownUrl } from './redact.ts'
 import { duration, paint, table } from './text.ts'
 
-/** `toolgate check`: validates a configuration and says what it would do, without doing it. */
+/**
+ * `toolgate check`: validates a configuration and says what it would do, without doing it. Without a choice every
+ * environment has to be valid; with one, what is wrong with the others is a warning.
+ */
 export async function checkCommand(io: Io, options: CheckOptions): Promise<number> {
-  const result = await withLock(io, await readConfig(io, options))
-  const doubts = result.ok && options.connect ? await connectedDoubts(io, result.config) : undefined
+  const read = strictly(await withLock(io, await readConfig(io, options)), options)
+  if (options.explain !== undefined) return explainCommand(io, read, { ...options, path: options.explain })
+  if (!read.ok) return reportProblems(io, read, options)
+  const doubts = options.connect ? await connectedDoubts(io, read.config) : undefined
+  const warnings = [...read.warnings, ...read.elsewhere]
   if (options.json) {
-    const connected = doubts === undefined ? {} : { connected: doubts }
-    const report = result.ok
-      ? {
-          ok: true,
-          file: result.file,
-          warnings: result.warnings,
-          ...connected,
-          ...summary(io, result.config),
-          integrity: integrityOf(io, result),
-        }
-      : { ok: false, file: result.file, problems: result.problems }
+    const report = {
+      ok: true,
+      file: read.file,
+      warnings,
+      ...(doubts === undefined ? {} : { connected: doubts }),
+      ...summary(io, read.config),
+      integrity: integrityOf(io, read),
+    }
     io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-    return result.ok ? 0 : 1
+    return 0
   }
-  if (!result.ok) {
-    printProblems(io, result)
-    return 1
-  }
-  io.stdout.write(`${paint(io.stdout, 'green', `${result.file} is valid`)}\n`)
-  for (const warning of result.warnings) {
+  io.stdout.write(`${paint(io.stdout, 'green', `${read.file} is valid`)}\n`)
+  for (const warning of warnings) {
     io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${formatProblem(warning)}\n`)
   }
   for (const doubt of doubts ?? []) io.stdout.write(`${paint(io.stdout, 'yellow', 'warning:')} ${doubt}\n`)
-  io.stdout.write(`\n${description(io, result)}`)
+  io.stdout.write(`\n${description(io, read)}`)
   return 0
 }
 
+type Read = Checked | (ReadConfig & { readonly ok: false })
+
+/** Where nobody says which environment is meant, all of them are. */
+function strictly(read: Read, { env }: CheckOptions): Read {
+  if (env !== undefined || read.elsewhere.length === 0) return read
+  const { file, tree, elsewhere } = read
+  return { ok: false, file, tree, elsewhere: [], problems: [...(read.ok ? [] : own(read)), ...elsewhere] }
+}
+
+/** That none is chosen is no problem of its own for whoever checks them all. */
+function own({ problems, unchosen }: ReadConfig & { readonly ok: false }): readonly ConfigProblem[] {
+  return unchosen === undefined ? problems : []
+}
+
+function reportProblems(
+  io: Io,
+  read: ReadConfig & { readonly ok: false },
+  { json, env }: CheckOptions,
+): number {
+  const { file, problems, unchosen } = read
+  const valid = unchosen !== undefined && env === undefined
+  if (json) {
+    const report = valid ? { ok: true, file, environments: unchosen } : { ok: false, file, problems }
+    io.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  } else if (valid) {
+    const names = unchosen.join(', ')
+    io.stdout.write(
+      `${paint(io.stdout, 'green', `${file} is valid`)} in every environment: ${names}\n` +
+        'None of them is chosen: see what one would do with --env.\n',
+    )
+  } else printProblems(io, read)
+  return valid ? 0 : 1
+}
+
 /** What the configuration would do, with secrets hidden. */
-function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Config): object {
+function summary(io: Io, config: Config): object {
+  const { environment, gateway, auth, limits, store, admin, backends } = config
   return {
+    ...(environment === undefined ? {} : { environment }),
     gateway: { name: gateway.name, url: `http://${formatListen(gateway.listen)}/mcp`, names: gateway.names },
     auth:
       auth === undefined
@@ -61,7 +97,7 @@ function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Conf
       transport: backend.transport,
       era: backend.era,
       timeoutMs: backend.timeout,
-      ...(backend.transport === 'http'
+      ...(backend.transport !== 'stdio'
         ? { ...shownAddress(backend), headers: Object.keys(backend.headers) }
         : {
             command: commandLine(backend.command, backend.args),
@@ -73,8 +109,9 @@ function summary(io: Io, { gateway, auth, limits, store, admin, backends }: Conf
 }
 
 function description(io: Io, checked: Checked): string {
-  const { gateway, auth, limits, store, admin, backends } = checked.config
+  const { environment, gateway, auth, limits, store, admin, backends } = checked.config
   const facts = [
+    ...(environment === undefined ? [] : [['Environment', environment] as const]),
     ['Name', gateway.name],
     ['Clients connect to', `http://${formatListen(gateway.listen)}/mcp`],
     ['Who may call', callers(auth)],
@@ -124,18 +161,20 @@ const NAMES: Readonly<Record<Config['gateway']['names'], string>> = {
   bare: '<tool>, the first backend wins',
 }
 
-function addressesOf({ url, endpoints }: HttpBackendConfig): readonly EndpointConfig[] {
+type OverHttp = Pick<HttpBackendConfig, 'url' | 'endpoints'>
+
+function addressesOf({ url, endpoints }: OverHttp): readonly EndpointConfig[] {
   return endpoints?.list ?? [{ url, weight: 1 }]
 }
 
-function shownAddress(backend: HttpBackendConfig): object {
+function shownAddress(backend: OverHttp): object {
   if (backend.endpoints === undefined) return { url: shownUrl(backend.url) }
   const endpoints = addressesOf(backend).map(({ url, weight }) => ({ url: shownUrl(url), weight }))
   return { endpoints, balance: backend.endpoints.balance }
 }
 
 function where(io: Io, backend: BackendConfig): string {
-  if (backend.transport === 'http') {
+  if (backend.transport !== 'stdio') {
     const headers = Object.keys(backend.headers)
     const urls = addressesOf(backend).map(({ url }) => shownUrl(url))
     return `${urls.join(', ')}${headers.length > 0 ? ` (headers: ${headers.join(', ')})` : ''}`

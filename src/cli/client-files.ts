@@ -110,7 +110,10 @@ function readSection(
 ): ClientFileContent {
   const member = serversMember(root)
   if (member === undefined) return EMPTY
-  const { value, problems, warnings, originalPath } = readClientFile({ [member]: root[member] }, member)
+  const { value, problems, warnings, originalPath } = readClientFile(
+    { [member]: root[member] },
+    { member, sections: [] },
+  )
   const broken = new Set(problems.map(({ path }) => path[1]))
   const servers: FoundServer[] = []
   for (const [name, backend] of Object.entries(value['backends'] as Readonly<Record<string, unknown>>)) {

@@ -1,5 +1,6 @@
 import { isAbsolute, join, relative } from 'node:path'
-import { loadConfig } from '../config/load.ts'
+import { readConfigFiles } from '../config/config-files.ts'
+import { type ConfigTree, openConfig } from '../config/load.ts'
 import { type ConfigProblem, formatProblem } from '../config/problem.ts'
 import type { Config } from '../config/types.ts'
 import { CliError, type Io } from './io.ts'
@@ -16,14 +17,29 @@ const DEFAULT_FILES: readonly string[] = [
 ]
 
 /** A configuration that was read, or what is wrong with it. */
-export type ReadConfig =
-  | {
-      readonly ok: true
-      readonly file: string
-      readonly config: Config
-      readonly warnings: readonly ConfigProblem[]
-    }
-  | { readonly ok: false; readonly file: string; readonly problems: readonly ConfigProblem[] }
+export type ReadConfig = ReadFiles & (ReadWell | ReadBadly)
+
+interface ReadFiles {
+  /** How the configuration is called: its files. */
+  readonly file: string
+  /** What is wrong with environments that were not chosen. */
+  readonly elsewhere: readonly ConfigProblem[]
+  /** Undefined if a file cannot be read or no environment is chosen. */
+  readonly tree: ConfigTree | undefined
+}
+
+interface ReadWell {
+  readonly ok: true
+  readonly config: Config
+  readonly warnings: readonly ConfigProblem[]
+}
+
+interface ReadBadly {
+  readonly ok: false
+  readonly problems: readonly ConfigProblem[]
+  /** Set where the only problem is that none of these environments is chosen. */
+  readonly unchosen?: readonly string[]
+}
 
 /**
  * Finds and reads the configuration, and prints nothing.
@@ -31,13 +47,16 @@ export type ReadConfig =
  * @throws CliError if no file is named and none is found
  */
 export async function readConfig(io: Io, options: ConfigOptions): Promise<ReadConfig> {
-  const file = options.config ?? (await findConfig(io)) ?? noConfig()
-  const readFile = async (path: string): Promise<string> => io.files.read(absolute(io, path))
-  const result = await loadConfig(absolute(io, file), { env: io.env, readFile })
-  const named = (problem: ConfigProblem): ConfigProblem => ({ ...problem, file })
-  return result.ok
-    ? { ok: true, file, config: result.config, warnings: result.warnings.map(named) }
-    : { ok: false, file, problems: result.problems.map(named) }
+  const names = await namedConfig(io, options)
+  if (names.length === 0) throw noConfig()
+  const named = names.map((name) => ({ name, path: absolute(io, name) }))
+  const ports = {
+    readFile: async (path: string): Promise<string> => io.files.read(path),
+    listFolder: async (path: string): Promise<readonly string[]> => io.files.list(path),
+  }
+  const files = await readConfigFiles(named, ports)
+  const { result, tree } = openConfig(files, io.env, { environment: options.env })
+  return { ...result, file: names.join(', '), tree }
 }
 
 /**
@@ -49,7 +68,7 @@ export async function readConfig(io: Io, options: ConfigOptions): Promise<ReadCo
 export async function requireConfig(io: Io, options: ConfigOptions): Promise<Config | undefined> {
   const result = await readConfig(io, options)
   if (result.ok) {
-    for (const warning of result.warnings) {
+    for (const warning of [...result.warnings, ...result.elsewhere]) {
       io.stderr.write(`${paint(io.stderr, 'yellow', 'warning:')} ${formatProblem(warning)}\n`)
     }
     return result.config
@@ -68,14 +87,21 @@ export function printProblems(
   for (const problem of result.problems) io.stderr.write(`  ${formatProblem(problem)}\n`)
 }
 
-/** The configuration in the working folder that commands take when none is named; undefined if there is none. */
-export async function findConfig(io: Io): Promise<string | undefined> {
+/**
+ * The paths of the configuration: those that are named, or else the file in the working folder. Empty if there is none.
+ *
+ * @throws CliError if there is none of which an environment could be chosen
+ */
+export async function namedConfig(io: Io, { config, env }: ConfigOptions): Promise<readonly string[]> {
+  if (config.length > 0) return config
   const names = await io.files.list(io.cwd)
-  return DEFAULT_FILES.find((name) => names.includes(name))
+  const found = DEFAULT_FILES.filter((name) => names.includes(name)).slice(0, 1)
+  if (found.length === 0 && env !== undefined) throw noConfig()
+  return found
 }
 
-function noConfig(): never {
-  throw new CliError(
+function noConfig(): CliError {
+  return new CliError(
     `no configuration here: looked for ${DEFAULT_FILES.join(', ')}`,
     'Name a file with -c, or let `toolgate import -o toolgate.yaml` write one from the MCP servers you use already.',
   )

@@ -79,7 +79,8 @@ export async function findGateway(io: Io, options: GatewayOptions): Promise<Foun
     if (URL.parse(options.url) === null) throw new CliError(`${options.url} is no URL`)
     return locate(await runningGateways(io, undefined), options.url)
   }
-  if (options.config === undefined) return theOnly(await runningGateways(io, undefined))
+  if (options.config.length === 0 && options.env === undefined)
+    return theOnly(await runningGateways(io, undefined))
   const config = await requireConfig(io, options)
   if (config === undefined) return undefined
   const gateways = await runningGateways(io, config.gateway.stateDir)

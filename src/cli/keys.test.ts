@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -207,4 +207,43 @@ test('sealing keys of the configuration are not touched', async (t) => {
     /stand in the configuration, toolgate\.yaml, which is yours to edit\nPut a new key last/,
   )
   assert.ok(!stderr.includes(key))
+})
+
+test('a key can require signatures: the file says with what, and lists show no key', async (t) => {
+  const { keys, file, cwd } = await setUp(t)
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { format: 'pem', type: 'spki' },
+    privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
+  })
+  const secret = 'a secret of a caller and of the gateway'
+  await writeFile(join(cwd, 'ci.pub.pem'), publicKey)
+  await writeFile(join(cwd, 'ci.pem'), privateKey)
+  await writeFile(join(cwd, 'robot.secret'), `${secret}\n`)
+  const made = await keys('create', 'ci', '--signature-key', 'ci.pub.pem')
+  assert.equal(made.code, 0, made.stderr)
+  const robot = await keys('create', 'robot', '--json', '--signature-key', 'robot.secret')
+  assert.ok(!robot.stdout.includes(secret))
+  const stored = JSON.parse(await readFile(file, 'utf8')) as { readonly keys: unknown }
+  const [ci, other] = apiKeyEntries.parse(stored.keys)
+  assert.deepEqual(
+    ci?.signature?.keys.map(({ key }) => key.asymmetricKeyType),
+    ['ed25519'],
+  )
+  assert.equal(other?.signature?.keys[0]?.key.export().toString(), secret)
+  const list = await keys('list', '--json')
+  assert.ok(!list.stdout.includes(secret))
+  assert.match(list.stdout, /"signature": \{\s+"form": "rfc9421",\s+"keyIds": \[\s+"ci"/)
+  assert.match((await keys('list')).stdout, /^ci .* signed requests only$/m)
+  const inline = await keys('create', 'inline', '--inline', '--signature-key', 'ci.pub.pem')
+  assert.match(inline.stderr, /BEGIN PUBLIC KEY/)
+  for (const [path, reason] of [
+    ['ci.pem', /expected a public key \(Ed25519 or P-256\) in PEM, or a secret of at least 32 bytes/],
+    ['nowhere', /no such file/],
+  ] as const) {
+    const refused = await keys('create', 'x', '--signature-key', path)
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, reason)
+  }
+  const leaking = await keys('create', 'x', '--inline', '--signature-key', 'robot.secret')
+  assert.match(leaking.stderr, /a secret does not belong into a configuration/)
 })

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import { createKey, idOfHash, readKey, storedHash } from '../auth/api-key.ts'
-import { apiKeysFile, changeApiKeys, readApiKeys, toDocument } from '../auth/api-key-file.ts'
+import { apiKeysFile, changeApiKeys, readApiKeys, toDocument, toStored } from '../auth/api-key-file.ts'
 import {
   type ApiKeyEntry,
   parseGroup,
@@ -10,8 +10,9 @@ import {
 } from '../config/api-keys-schema.ts'
 import { FileBusyError } from '../config/private-file.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
+import { type RequiredSignature, holdsSecret, signatureWith } from '../config/required-signature-schema.ts'
 import type { Parsed } from '../config/units.ts'
-import { findConfig, requireConfig, shownPath } from './config-file.ts'
+import { namedConfig, requireConfig, shownPath } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
 import type { CreateKeyOptions, KeysOptions, RevokeKeyOptions } from './options.ts'
 import { oneLine, paint, table } from './text.ts'
@@ -33,7 +34,7 @@ export async function createKeyCommand(io: Io, options: CreateKeyOptions): Promi
   const store = await openStore(io, options)
   if (store === undefined) return 1
   const key = createKey()
-  const entry = newEntry(key, options)
+  const entry = { ...newEntry(key, options), signature: await signatureOf(io, options) }
   if (options.inline) requireFree(entry, [...store.inline, ...stored(io, store)])
   else {
     change(io, store, (entries) => {
@@ -118,14 +119,15 @@ export async function revokeKeyCommand(io: Io, options: RevokeKeyOptions): Promi
   return 0
 }
 
-async function openStore(io: Io, { config: named, file }: KeysOptions): Promise<KeyStore | undefined> {
+async function openStore(io: Io, options: KeysOptions): Promise<KeyStore | undefined> {
+  const { file, env } = options
   if (file !== undefined) return { path: file, config: undefined, inline: [], accepted: undefined }
   const stateDir = defaultStateDir(io.env, io.home)
-  const found = named ?? (await findConfig(io))
-  if (found === undefined) {
+  const found = await namedConfig(io, options)
+  if (found.length === 0) {
     return { path: apiKeysFile(undefined, stateDir), config: undefined, inline: [], accepted: undefined }
   }
-  const config = await requireConfig(io, { config: found })
+  const config = await requireConfig(io, { config: found, env })
   if (config === undefined) {
     io.stderr.write('Keys can be changed without the configuration too: name their file with --file.\n')
     return undefined
@@ -133,7 +135,7 @@ async function openStore(io: Io, { config: named, file }: KeysOptions): Promise<
   const apiKeys = config.auth?.apiKeys
   return {
     path: apiKeysFile(apiKeys, config.gateway.stateDir ?? stateDir),
-    config: found,
+    config: found.join(', '),
     inline: apiKeys?.keys ?? [],
     accepted: apiKeys !== undefined,
   }
@@ -184,6 +186,26 @@ function newEntry(key: string, options: CreateKeyOptions): ApiKeyEntry {
     created: Date.now(),
     expires: expiryOf(options.expires),
   }
+}
+
+/** How requests with a new key have to be signed. */
+async function signatureOf(
+  io: Io,
+  { name, inline, signatureKey: path }: CreateKeyOptions,
+): Promise<RequiredSignature | undefined> {
+  if (path === undefined) return undefined
+  const text = await io.files.read(path).catch((error: unknown) => {
+    throw unusable(io, path, error)
+  })
+  const parsed = signatureWith(text, name)
+  if (!('value' in parsed)) throw new CliError(`--signature-key: ${parsed.expected}`)
+  if (inline && holdsSecret(parsed.value)) {
+    throw new CliError(
+      '--inline: a secret does not belong into a configuration',
+      'Take a public key, or leave --inline out: the file of keys is for its owner alone.',
+    )
+  }
+  return parsed.value
 }
 
 function valid(what: string, text: string, parse: (found: unknown) => Parsed<string>): string {
@@ -246,7 +268,7 @@ function explanation(
   const end = entry.expires === undefined ? 'It never expires.' : `It expires on ${day(entry.expires)}.`
   const lines = [
     inline
-      ? `Add this to auth.apiKeys.keys of the configuration:\n\n${stringify([toDocument(entry)], { lineWidth: 0 })}`
+      ? `Add this to auth.apiKeys.keys of the configuration:\n\n${stringify([toStored(entry)], { lineWidth: 0 })}`
       : `Stored the hash of ${entry.name} in ${shownPath(io, store.path)}. ${end}`,
     'This is the key. It is shown only now; clients send it as Authorization: Bearer <key>.',
   ]
@@ -268,8 +290,12 @@ function expiry(entry: ApiKeyEntry, now: number): string {
   return isExpired(entry, now) ? `expired ${day(entry.expires)}` : day(entry.expires)
 }
 
-function rights({ scopes, groups }: ApiKeyEntry): string {
-  const all = [...scopes, ...groups.map((group) => `group ${group}`)]
+function rights({ scopes, groups, signature }: ApiKeyEntry): string {
+  const all = [
+    ...(signature === undefined ? [] : ['signed requests only']),
+    ...scopes,
+    ...groups.map((group) => `group ${group}`),
+  ]
   return all.length === 0 ? '-' : oneLine(all.join(', '), 500)
 }
 

@@ -46,6 +46,6 @@ export async function withLock(
   } catch (error) {
     if (!(error instanceof LockError)) throw error
     const problem = { file: shownPath(io, path), line: 0, column: 0, path: '', message: error.problem }
-    return { ok: false, file: result.file, problems: [problem] }
+    return { ...result, ok: false, problems: [problem] }
   }
 }

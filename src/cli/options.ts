@@ -1,7 +1,9 @@
 /** Which configuration a command works on. */
 export interface ConfigOptions {
-  /** Path of the file; undefined means that it is looked for in the working folder. */
-  readonly config: string | undefined
+  /** Paths of files and folders, later over earlier; empty means that one file is looked for in the working folder. */
+  readonly config: readonly string[]
+  /** Which of its environments; undefined means the one of the environment variables, or the default. */
+  readonly env: string | undefined
 }
 
 /** Options of `toolgate serve`. */
@@ -18,6 +20,8 @@ export interface CheckOptions extends ConfigOptions {
   readonly json: boolean
   /** Connect to the backends, and say what only they know. */
   readonly connect: boolean
+  /** Say where the value at this path and those beneath it come from, instead of what the configuration would do. */
+  readonly explain: string | undefined
 }
 
 /** Options of `toolgate can`. */
@@ -93,6 +97,8 @@ export interface CreateKeyOptions extends KeysOptions {
   readonly tenant: string | undefined
   /** A time from now (`90d`), an instant, or `never`. */
   readonly expires: string
+  /** Absolute path of the file with the key that requests have to be signed with; undefined asks for no signatures. */
+  readonly signatureKey: string | undefined
   /** Print an entry for the configuration instead of storing one. */
   readonly inline: boolean
 }

@@ -46,7 +46,10 @@ test('--version, unknown commands and missing arguments', async () => {
   assert.equal(typo.code, 1)
   assert.match(typo.stderr, /unknown command 'chekc'\n\(Did you mean check\?\)/)
   assert.match((await run({ cwd }, 'call')).stderr, /missing required argument 'tool'/)
-  assert.match((await run({ cwd }, 'check', 'a.yaml', '-c', 'b.yaml')).stderr, /two configuration files/)
+  assert.match(
+    (await run({ cwd }, 'check', 'a.yaml', '-c', 'b.yaml')).stderr,
+    /the configuration is named twice: a.yaml and b.yaml/,
+  )
 })
 
 test('check says what a configuration would do, without its secrets', async () => {
@@ -140,7 +143,7 @@ test('check lists every problem with its place and exits with 1', async () => {
       stdout: '',
       stderr: `broken.yaml: 2 problems
   broken.yaml:2:32: backends.a.timeout: expected a duration with its unit, such as 30s, 500ms, 2m or 1h; found the number 30; did you mean 30s or 30ms?
-  broken.yaml:3:3: backends.b.url: missing: a backend needs a url (http) or a command (stdio)
+  broken.yaml:3:3: backends.b.url: missing: a backend needs a url (http), a command (stdio) or rest
 `,
     })
   }

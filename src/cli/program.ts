@@ -8,16 +8,9 @@ import { importCommand } from './import.ts'
 import { orderCommand } from './isolate.ts'
 import { CliError, type Io } from './io.ts'
 import { addKeys } from './keys-program.ts'
-import type {
-  CallOptions,
-  CanOptions,
-  ConfigOptions,
-  GatewayOptions,
-  ImportOptions,
-  StatusOptions,
-} from './options.ts'
+import type { CallOptions, CanOptions, GatewayOptions, ImportOptions, StatusOptions } from './options.ts'
 import { pinCommand } from './pin.ts'
-import { CONFIG, CONFIG_HELP, type Raw, type Run, collect } from './program-options.ts'
+import { type Raw, type Run, collect, configOf, withConfig } from './program-options.ts'
 import { schemaCommand } from './schema.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
@@ -84,35 +77,25 @@ Examples:
   toolgate serve                              run the gateway
   toolgate call github_list_repos --arg org=acme`
 
-/** The file that is named, as an argument or with `-c`. */
-function configOf(positional: string | undefined, { config }: Raw): ConfigOptions {
-  if (positional !== undefined && config !== undefined && positional !== config) {
-    throw new CliError(`two configuration files are named: ${positional} and ${config}`)
-  }
-  return { config: positional ?? config }
-}
+const FILES_HELP = 'configuration files, as with -c'
 
 function addRunning(program: Command, run: Run): void {
-  program
-    .command('serve')
+  withConfig(program.command('serve'))
     .summary('run the gateway')
     .description('Runs the gateway until Ctrl-C or SIGTERM, then lets calls in flight finish.')
-    .argument('[config]', 'configuration file, as with -c')
-    .option(CONFIG, CONFIG_HELP)
+    .argument('[config...]', FILES_HELP)
     .option('--json', 'print events as JSON lines')
-    .action(async (file: string | undefined, raw: Raw) => {
-      run.code = await serveCommand(run.io, { ...configOf(file, raw), json: raw.json === true })
+    .action(async (files: readonly string[], raw: Raw) => {
+      run.code = await serveCommand(run.io, { ...configOf(raw, files), json: raw.json === true })
     })
-  program
-    .command('stdio')
+  withConfig(program.command('stdio'))
     .summary('run the gateway as a stdio server')
     .description(
       'Runs the gateway as an MCP server on standard input and output, for desktop clients. Logs go to stderr.',
     )
-    .argument('[config]', 'configuration file, as with -c')
-    .option(CONFIG, CONFIG_HELP)
-    .action(async (file: string | undefined, raw: Raw) => {
-      run.code = await stdioCommand(run.io, configOf(file, raw))
+    .argument('[config...]', FILES_HELP)
+    .action(async (files: readonly string[], raw: Raw) => {
+      run.code = await stdioCommand(run.io, configOf(raw, files))
     })
 }
 
@@ -122,23 +105,21 @@ interface RawPin extends Raw {
 }
 
 function addPin(program: Command, run: Run): void {
-  program
-    .command('pin')
+  withConfig(program.command('pin'))
     .summary('approve the definitions of tools and prompts')
     .description(
       'Asks the backends for their tools and prompts, shows what differs from the approved definitions (tools.lock), and ' +
         'approves it. A running gateway takes the file over by itself.',
     )
     .argument('[backends...]', 'only these backends')
-    .option(CONFIG, CONFIG_HELP)
     .option('--yes', 'approve without asking')
     .option('--check', 'write nothing; exit code 1 if anything differs')
     .option('--json', 'print JSON')
     .action(async (backends: readonly string[], raw: RawPin) => {
-      const { config, yes, check, json } = raw
+      const { yes, check, json } = raw
       if (yes === true && check === true) throw new CliError('either --yes or --check, not both')
       const flags = { yes: yes === true, check: check === true, json: json === true }
-      run.code = await pinCommand(run.io, { config, backends, ...flags })
+      run.code = await pinCommand(run.io, { ...configOf(raw), backends, ...flags })
     })
 }
 
@@ -149,27 +130,33 @@ interface RawImport {
   readonly dryRun?: boolean
 }
 
+interface RawCheck extends Raw {
+  readonly connect?: boolean
+  readonly explain?: string
+}
+
 function addConfiguration(program: Command, run: Run): void {
-  program
-    .command('check')
+  withConfig(program.command('check'))
     .summary('validate the configuration')
     .description(
-      'Validates the configuration and says what it would do, without doing it. Exit code 1 if it is not valid.',
+      'Validates the configuration and says what it would do, without doing it. Exit code 1 if it is not valid. ' +
+        'Without --env, every environment has to be valid.',
     )
-    .argument('[config]', 'configuration file, as with -c')
-    .option(CONFIG, CONFIG_HELP)
+    .argument('[config...]', FILES_HELP)
+    .option('--explain <path>', 'say where values come from, such as those below backends.github; . for all')
     .option('--connect', 'connect to the backends too, and say which of their tools nobody may call')
     .option('--json', 'print JSON')
-    .action(async (file: string | undefined, raw: Raw & { readonly connect?: boolean }) => {
-      const { json = false, connect = false } = raw
-      run.code = await checkCommand(run.io, { ...configOf(file, raw), json, connect })
+    .action(async (files: readonly string[], raw: RawCheck) => {
+      const { json = false, connect = false, explain } = raw
+      run.code = await checkCommand(run.io, { ...configOf(raw, files), json, connect, explain })
     })
   program
     .command('schema')
     .summary('print the JSON Schema of the configuration')
     .description('Prints the JSON Schema (2020-12) of the configuration file, for editors.')
-    .action(() => {
-      run.code = schemaCommand(run.io)
+    .option('--overlay', 'of a file that is laid over others: settings may be left out, null removes')
+    .action(({ overlay = false }: { readonly overlay?: boolean }) => {
+      run.code = schemaCommand(run.io, { overlay })
     })
   program
     .command('import')
@@ -194,10 +181,11 @@ function importOptions(file: string | undefined, { from, output, force, dryRun }
   return { file, from, output, force: force === true, dryRun: dryRun === true }
 }
 
-function gatewayOptions({ config, url, json }: Raw): GatewayOptions {
-  if (config !== undefined && url !== undefined)
-    throw new CliError('name either a configuration (-c) or a --url, not both')
-  return { config, url, json: json === true }
+function gatewayOptions(raw: Raw): GatewayOptions {
+  const { config, env, url, json } = raw
+  if ((config !== undefined || env !== undefined) && url !== undefined)
+    throw new CliError('name either a configuration (-c, --env) or a --url, not both')
+  return { ...configOf(raw), url, json: json === true }
 }
 
 interface RawCall extends Raw {
@@ -228,11 +216,10 @@ function statusOptions(raw: RawStatus): StatusOptions {
 
 function addAsking(program: Command, run: Run): void {
   const asking = (name: string): Command =>
-    program
-      .command(name)
-      .option('--url <url>', 'URL of the gateway (default: the one that runs here)')
-      .option('-c, --config <file>', 'ask the gateway with this configuration')
-      .option('--json', 'print JSON')
+    withConfig(
+      program.command(name).option('--url <url>', 'URL of the gateway (default: the one that runs here)'),
+      'ask the gateway with this configuration; repeat as it was started',
+    ).option('--json', 'print JSON')
   asking('tools')
     .summary('list the tools that clients see')
     .description(
@@ -299,15 +286,13 @@ interface RawCan extends Raw {
 }
 
 function addCan(program: Command, run: Run): void {
-  program
-    .command('can')
+  withConfig(program.command('can'))
     .summary('explain what the rules decide about a call')
     .description(
       'Says whether somebody may call a tool, and what each rule says to it. Exit code 1 if not. Nothing is called.',
     )
     .argument('<principal>', 'a subject, anonymous, or JSON such as {"subject":"alice","groups":["dev"]}')
     .argument('<tool>', 'as rules write it: <backend>_<tool> or <backend>/<tool>')
-    .option(CONFIG, CONFIG_HELP)
     .addOption(
       new Option('--kind <kind>', 'what it is').choices(['tool', 'prompt', 'resource']).default('tool'),
     )
@@ -330,7 +315,7 @@ function addCan(program: Command, run: Run): void {
 
 function canOptions(principal: string, thing: string, raw: RawCan): CanOptions {
   const { scope: scopes, group: groups, annotation: annotations, json = false, ...rest } = raw
-  const { config, backend, route, tenant, client, issuer, claims, argsJson } = rest
+  const { backend, route, tenant, client, issuer, claims, argsJson } = rest
   const who = { principal, scopes, groups, tenant, client, issuer, claims }
   return {
     ...who,
@@ -341,7 +326,7 @@ function canOptions(principal: string, thing: string, raw: RawCan): CanOptions {
     annotations,
     arg: rest.arg,
     argsJson,
-    config,
+    ...configOf(raw),
     json,
   }
 }

@@ -1,5 +1,5 @@
 /** What stands for a secret in what is printed. */
-const HIDDEN = '…'
+export const HIDDEN: string = '…'
 
 const SECRET_NAME =
   /(token|secret|passw|passphrase|pwd|api[-_]?key|access[-_]?key|private[-_]?key|auth|credential|bearer|cookie|session|dsn|webhook)|(^|[-_])(key|pat|pass)$/i

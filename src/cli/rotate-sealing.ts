@@ -1,19 +1,19 @@
 import { FileBusyError } from '../config/private-file.ts'
 import { defaultStateDir } from '../config/state-dir.ts'
 import { rotateSealingKeys, sealingKeysFile } from '../seal/key-file.ts'
-import { findConfig, requireConfig, shownPath } from './config-file.ts'
+import { namedConfig, requireConfig, shownPath } from './config-file.ts'
 import { CliError, type Io } from './io.ts'
 import type { ConfigOptions } from './options.ts'
 import { paint } from './text.ts'
 
 /** `toolgate keys rotate-sealing`: new handles are sealed with a new key, the last few keys still open old ones. */
 export async function rotateSealingCommand(io: Io, options: ConfigOptions): Promise<number> {
-  const file = options.config ?? (await findConfig(io))
-  const config = file === undefined ? undefined : await requireConfig(io, { config: file })
-  if (file !== undefined && config === undefined) return 1
+  const files = await namedConfig(io, options)
+  const config = files.length === 0 ? undefined : await requireConfig(io, { ...options, config: files })
+  if (files.length > 0 && config === undefined) return 1
   if (config?.gateway.sealing !== undefined) {
     throw new CliError(
-      `the sealing keys stand in the configuration, ${file}, which is yours to edit`,
+      `the sealing keys stand in the configuration, ${files.join(', ')}, which is yours to edit`,
       'Put a new key last in gateway.sealing.keys on every gateway, then first, and remove the old one when no client ' +
         "uses what it sealed. Make one: openssl rand -base64 32 | tr '+/' '-_' | tr -d '='",
     )

@@ -26,7 +26,8 @@ export async function serveCommand(io: Io, options: ServeOptions): Promise<numbe
   const ready = gateway.ready(READY_DEADLINE)
   await Promise.race([ready, stopped])
   if (!io.signal.aborted) {
-    const started = { url, admin: admin?.url, backends: gateway.report() }
+    const { environment } = config
+    const started = { url, environment, admin: admin?.url, backends: gateway.report() }
     io.stdout.write(options.json ? readyLine(started) : banner(io, started))
   }
   await stopped
@@ -54,13 +55,15 @@ function cannotListen(error: unknown, address: string): CliError {
 
 interface Started {
   readonly url: string
+  readonly environment: string | undefined
   readonly admin: string | undefined
   readonly backends: readonly BackendReport[]
 }
 
 /** What a program wants to know at the start. */
-function readyLine({ url, admin, backends }: Started): string {
-  return `${JSON.stringify({ event: 'ready', url, admin: admin ?? null, backends: backends.map(backendDocument) })}\n`
+function readyLine({ url, environment, admin, backends }: Started): string {
+  const about = { url, ...(environment === undefined ? {} : { environment }), admin: admin ?? null }
+  return `${JSON.stringify({ event: 'ready', ...about, backends: backends.map(backendDocument) })}\n`
 }
 
 /** What a person wants to know at the start: where to connect, and how each backend is. */
@@ -76,6 +79,9 @@ function banner(io: Io, started: Started): string {
   const up = started.backends.filter((backend) => backend.condition.state === 'up').length
   const lines = [
     `${paint(stdout, 'bold', 'Toolgate')} ${io.version}  ${started.url}`,
+    ...(started.environment === undefined
+      ? []
+      : [paint(stdout, 'dim', `environment ${started.environment}`)]),
     ...(started.admin === undefined ? [] : [paint(stdout, 'dim', `admin ${started.admin}`)]),
     '',
     table([['backend', 'era', 'transport', 'tools', 'state'], ...rows], stdout).trimEnd(),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { parseConfig } from './load.ts'
 import { formatProblem } from './problem.ts'
@@ -40,8 +41,36 @@ describe('API keys of a configuration', () => {
       'auth.apiKeys.keys[0].expires: expected a day such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z; found "tomorrow"',
     ])
     assert.deepEqual(problems(`{ name: a, hash: "${HASH}", key: x }`), [
-      'auth.apiKeys.keys[0].key: unknown setting; known here: name, hash, scopes, groups, tenant, created, expires',
+      'auth.apiKeys.keys[0].key: unknown setting; known here: name, hash, scopes, groups, tenant, signature, created, expires',
     ])
+  })
+
+  test('may require signatures: with a secret or public keys, never with a private one', () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
+      publicKeyEncoding: { format: 'pem', type: 'spki' },
+      privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
+    })
+    const entry = (signature: object): string => JSON.stringify({ name: 'a', hash: HASH, signature })
+    const key = (more: object): object => ({ keys: [{ keyId: 'k', algorithm: 'ed25519', ...more }] })
+    assert.deepEqual(problems(entry(key({ key: publicKey }))), [])
+    const path = 'auth.apiKeys.keys[0].signature'
+    const wrong = `${path}.keys[0].key: expected a public key for Ed25519 in PEM; found text`
+    assert.deepEqual(problems(entry(key({ key: privateKey }))), [wrong])
+    assert.deepEqual(problems(entry(key({ key: 'x'.repeat(40) }))), [wrong])
+    assert.deepEqual(problems(entry({ keys: [{ keyId: 'k', key: 'short' }] })), [
+      `${path}.keys[0].key: expected a secret of at least 32 bytes; found text`,
+    ])
+    assert.deepEqual(problems(entry({ keys: [] })), [`${path}.keys: expected 1 to 8 keys; found a list`])
+  })
+
+  test('warn of signatures that can be sent again', () => {
+    const signature = { form: 'sorted-json', keys: [{ key: 'x'.repeat(32) }] }
+    const result = parse(JSON.stringify({ keys: [{ name: 'a', hash: HASH, signature }] }))
+    assert.ok(result.ok)
+    assert.deepEqual(
+      result.warnings.map(({ path }) => path),
+      ['auth.apiKeys.keys[0].signature.form'],
+    )
   })
 
   test('have names and secrets of their own', () => {

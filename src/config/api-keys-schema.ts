@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { leaf, mapping, words } from './leaves.ts'
+import { type RequiredSignature, requiredSignature } from './required-signature-schema.ts'
 import type { Parsed } from './units.ts'
 
 /** An API key as it is stored: everything but the key itself. */
@@ -11,6 +12,8 @@ export interface ApiKeyEntry {
   readonly scopes: readonly string[]
   readonly groups: readonly string[]
   readonly tenant?: string | undefined
+  /** Undefined: the key alone is enough. */
+  readonly signature?: RequiredSignature | undefined
   /** Milliseconds since the epoch; for readers only. */
   readonly created?: number | undefined
   /** Milliseconds since the epoch from which the key is refused; undefined means never. */
@@ -72,7 +75,8 @@ const entry = mapping({
   name: leaf(parseKeyName, {
     type: 'string',
     pattern: NAME.source,
-    description: 'Who calls with this key: the subject that policies and logs see.',
+    description:
+      'Who calls with this key, the subject that rules and logs see; unique: 1 to 64 letters, digits and . _ @ -.',
   }),
   hash: leaf(
     matching(
@@ -91,6 +95,7 @@ const entry = mapping({
     .prefault([])
     .meta({ description: 'Groups that whoever has the key belongs to.' }),
   tenant: leaf(parseGroup, { type: 'string', description: 'Tenant that the key belongs to.' }).optional(),
+  signature: requiredSignature.optional(),
   created: instant('When the key was made; for readers only.').optional(),
   expires: instant(
     'From when on the key is refused. A day begins at midnight UTC. Never if left out.',

@@ -1,5 +1,4 @@
 import { BlockList, isIP } from 'node:net'
-import { resolve } from 'node:path'
 import { z } from 'zod'
 import {
   type AuthConfig,
@@ -104,7 +103,9 @@ const issuerShape = {
   claims: claims.prefault({}).meta({ description: 'Names of the claims that say who somebody is.' }),
 }
 
-const issuer = secureUrl('Issuer identifier, exactly as it stands in tokens and metadata.')
+const issuer = secureUrl(
+  'Issuer identifier, exactly as it stands in tokens and metadata; https, or http on loopback.',
+)
 
 /** Settings of one issuer, which may also stand in `auth` itself. */
 export const ISSUER_SETTINGS: readonly string[] = Object.keys(issuerShape)
@@ -118,12 +119,9 @@ export const authSchema: z.ZodType<AuthInput> = mapping({
     .prefault([])
     .meta({ description: 'Authorization servers whose tokens are accepted.' }),
   apiKeys: apiKeys.optional(),
-  anonymous: z
-    .boolean()
-    .prefault(false)
-    .meta({ description: 'Let callers in who say nothing of themselves.' }),
+  anonymous: z.boolean().prefault(false).meta({ description: 'Let callers in who send no credentials.' }),
   scopesSupported: texts(
-    'Scopes that clients are told to ask for first: few, and enough for basic use.',
+    'Scopes that clients are told to ask for first: few, and enough for basic use; no wildcards, no offline_access.',
     isModestScope,
     'expected scopes by name, without wildcards and without offline_access',
   ).prefault([]),
@@ -157,14 +155,14 @@ export interface AuthInput extends Omit<AuthConfig, 'issuers'>, Omit<IssuerConfi
 /**
  * The section with the issuer that stands in `auth` itself among the others.
  *
- * @param dir absolute folder that relative paths start from
+ * @param absolute makes the path of the file of API keys absolute
  */
-export function toAuth(input: AuthInput, dir: string): AuthConfig {
+export function toAuth(input: AuthInput, absolute: (file: string) => string): AuthConfig {
   const { issuer: first, audience, algorithms, jwksUri, introspection: asked, dpop, claims: called } = input
   const { apiKeys: keys, anonymous, scopesSupported, clockSkew, keysStaleFor, clientCertificate } = input
   const single = { audience, algorithms, jwksUri, introspection: asked, dpop, claims: called }
   const issuers = first === undefined ? input.issuers : [{ issuer: first, ...single }, ...input.issuers]
-  const file = keys?.file === undefined ? {} : { file: resolve(dir, keys.file) }
+  const file = keys?.file === undefined ? {} : { file: absolute(keys.file) }
   return {
     issuers,
     ...(keys === undefined ? {} : { apiKeys: { ...keys, ...file } }),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { HINT_NAMES } from '../protocol/tool-hints.ts'
+import { HINT_NAMES, type HintName } from '../protocol/tool-hints.ts'
 import type { AuthorizationConfig, GrantConfig, RuleConfig, ThingsConfig } from './authorization-types.ts'
 import { type Expression, parseExpression } from './expression.ts'
 import { choice, leaf, mapping, textSchema, words } from './leaves.ts'
@@ -70,7 +70,15 @@ function thingsOf({ tools = [], prompts = [], resources = [] }: ThingsInput): Th
   return { tools, prompts, resources }
 }
 
-const hint = z.boolean().optional()
+const HINTS: Readonly<Record<HintName, string>> = {
+  readOnlyHint: 'Whether it says that it changes nothing.',
+  destructiveHint: 'Whether it says that it may destroy something.',
+  idempotentHint: 'Whether it says that calling it again changes nothing more.',
+  openWorldHint: 'Whether it says that it deals with the world outside.',
+}
+
+const hint = (name: HintName): z.ZodType<boolean | undefined> =>
+  z.boolean().optional().meta({ description: HINTS[name] })
 
 const rule: z.ZodType<RuleConfig> = mapping({
   name: words('What logs and explanations call the rule.').optional(),
@@ -92,7 +100,7 @@ const rule: z.ZodType<RuleConfig> = mapping({
   ).optional(),
   backends: list(text, 'Names of backends.').optional(),
   ...things,
-  annotations: mapping(Object.fromEntries(HINT_NAMES.map((name) => [name, hint])))
+  annotations: mapping(Object.fromEntries(HINT_NAMES.map((name) => [name, hint(name)])))
     .optional()
     .meta({ description: 'What the tool says of itself: a claim of its server, not a fact.' }),
   when: leaf<Expression>(parseExpression, {

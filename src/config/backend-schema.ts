@@ -13,6 +13,7 @@ import {
 import { httpHealth, stdioHealth } from './health-schema.ts'
 import { choice, leaf, mapping, textSchema, words } from './leaves.ts'
 import { type ResilienceInput, resilienceShape } from './resilience-schema.ts'
+import { type RestInput, rest } from './rest-schema.ts'
 import { signing } from './signing-schema.ts'
 import type { EndpointsConfig, HttpBackendConfig, StdioBackendConfig } from './types.ts'
 import { type Parsed, parseCount } from './units.ts'
@@ -105,9 +106,8 @@ const plainText = leaf(
   { type: 'string' },
 )
 
-const httpCommon = {
-  transport: choice(['http'], 'Stated for readers; a url means http.').prefault('http'),
-  ...common,
+/** Whatever is spoken over HTTP. */
+const wire = {
   headers: z
     .record(headerName, headerValue)
     .prefault({})
@@ -116,12 +116,23 @@ const httpCommon = {
     anyOf: [{ type: 'integer', minimum: 1, maximum: 10_000 }, textSchema('^\\d+$')],
     description: 'Connections at once, to each endpoint.',
   }).prefault(128),
+  warm: leaf((found) => parseCount(found, 0, 100), {
+    anyOf: [{ type: 'integer', minimum: 0, maximum: 100 }, textSchema('^\\d+$')],
+    description:
+      'Connections kept open ahead of need, to each endpoint. Default 1 for https, where opening one takes long, and 0 for http.',
+  }).optional(),
   balance,
   ejection,
   slowStart,
   keepAlive,
   health: httpHealth,
   signing: signing.optional(),
+}
+
+const httpCommon = {
+  transport: choice(['http'], 'Stated for readers; a url means http.').prefault('http'),
+  ...common,
+  ...wire,
 }
 
 const httpBackend = mapping({ url: urls, ...httpCommon }).meta({ title: 'HTTP backend' })
@@ -134,18 +145,27 @@ const stdioBackend = mapping({
   command: words('Program to start; it speaks MCP on its standard streams. No shell is involved.'),
   transport: choice(['stdio'], 'Stated for readers; a command means stdio.').prefault('stdio'),
   args: z.array(plainText).prefault([]).meta({ description: 'Arguments of the command.' }),
-  env: z
-    .record(variableName, plainText)
-    .prefault({})
-    .meta({ description: 'Environment variables added to a minimal environment.' }),
+  env: z.record(variableName, plainText).prefault({}).meta({
+    description:
+      'Environment variables added to a minimal environment; the server does not see those of the gateway.',
+  }),
   cwd: words('Working directory, relative to the folder of this file.').prefault('.'),
   ...common,
   health: stdioHealth,
 }).meta({ title: 'stdio backend' })
 
+const restBackend = mapping({
+  rest,
+  transport: choice(['rest'], 'Stated for readers; rest means it.').prefault('rest'),
+  integrity: backendIntegrity,
+  ...resilienceShape,
+  ...wire,
+}).meta({ title: 'REST backend' })
+
 /** Settings of each form, for telling which of them a setting belongs to. */
-export const BACKEND_SETTINGS: Readonly<Record<'http' | 'stdio', readonly string[]>> = {
+export const BACKEND_SETTINGS: Readonly<Record<'http' | 'stdio' | 'rest', readonly string[]>> = {
   http: [...Object.keys(httpBackend.shape), 'endpoints'],
+  rest: Object.keys(restBackend.shape),
   stdio: Object.keys(stdioBackend.shape),
 }
 
@@ -154,8 +174,14 @@ export type HttpBackendInput = Omit<Written<HttpBackendConfig>, 'url' | 'endpoin
   Omit<EndpointsConfig, 'list'> &
   WrittenEndpoints
 
-/** A backend as it is written, with defaults filled in: a URL, or a mapping with `url` or `command`. */
-export type BackendInput = string | HttpBackendInput | Written<StdioBackendConfig>
+/** A REST backend as it is written, with defaults filled in. */
+export type RestBackendInput = Omit<
+  HttpBackendInput,
+  'transport' | 'url' | 'endpoints' | 'era' | 'isolation' | 'interactive' | 'maxSessions'
+> & { readonly transport: 'rest'; readonly rest: RestInput }
+
+/** A backend as it is written, with defaults filled in: a URL, or a mapping with `url`, `command` or `rest`. */
+export type BackendInput = string | HttpBackendInput | RestBackendInput | Written<StdioBackendConfig>
 
 type Written<T> = Omit<T, 'name' | 'timeout' | 'resilience'> & ResilienceInput
 
@@ -170,4 +196,5 @@ export const backend: z.ZodType<BackendInput> = z.union([
   httpBackend,
   httpBackendOfEndpoints,
   stdioBackend,
+  restBackend,
 ])

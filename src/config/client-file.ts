@@ -10,21 +10,7 @@ export interface ClientFile {
   readonly warnings: readonly Finding[]
   /** Where a path of `value` stands in the client's file. */
   readonly originalPath: (path: ConfigPath) => ConfigPath
-  /** True for what stands inside a server that is left out. */
-  readonly isOmitted: (path: ConfigPath) => boolean
 }
-
-/** Sections of ours that may stand beside `mcpServers`. */
-const OWN_SECTIONS = [
-  'gateway',
-  'auth',
-  'authorization',
-  'limits',
-  'store',
-  'admin',
-  'log',
-  'telemetry',
-] as const
 
 /** Other names that clients have for our settings. `serverUrl`: Windsurf; `httpUrl`: Gemini. */
 const ALIASES: Readonly<Record<string, string>> = { serverUrl: 'url', httpUrl: 'url' }
@@ -41,22 +27,23 @@ export function serversMember(root: unknown): 'mcpServers' | 'servers' | undefin
 
 /**
  * Reads the file of a desktop client: `mcpServers` (Claude, Cursor, Windsurf, …) or `servers` (VS Code). What Toolgate
- * has no word for is left out with a warning; names are adapted to ours with a warning.
+ * has no word for is left out with a warning; names are adapted to ours with a warning. Sections of ours may stand beside
+ * the servers.
+ *
+ * @param sections what a file of ours may have at its top
  */
 export function readClientFile(
   root: Readonly<Record<string, unknown>>,
-  member: 'mcpServers' | 'servers',
+  { member, sections }: { readonly member: 'mcpServers' | 'servers'; readonly sections: readonly string[] },
 ): ClientFile {
   const problems: Finding[] = []
   const warnings: Finding[] = []
   const servers = root[member]
   const names = new Map<string, string>()
-  const omitted = new Set<string>()
   const backends: Record<string, unknown> = {}
   for (const [original, server] of Object.entries(isMapping(servers) ? servers : {})) {
     const path = [member, original]
     if (isMapping(server) && (server['disabled'] === true || server['enabled'] === false)) {
-      omitted.add(original)
       warnings.push({ path, at: 'key', message: 'disabled in this file, so left out' })
       continue
     }
@@ -65,10 +52,9 @@ export function readClientFile(
     names.set(name, original)
     backends[name] = isMapping(server) ? readServer(server, { path, problems, warnings }) : server
   }
-  const own: [string, unknown][] = OWN_SECTIONS.filter((section) => section in root).map((section) => [
-    section,
-    root[section],
-  ])
+  const own = Object.entries(root).filter(
+    ([key]) => key === 'environments' || (key !== 'backends' && sections.includes(key)),
+  )
   const ignored = Object.keys(root).filter(
     (key) => key !== member && !own.some(([section]) => section === key),
   )
@@ -83,7 +69,6 @@ export function readClientFile(
     problems,
     warnings,
     originalPath: (path) => originalPath(path, member, { names, servers }),
-    isOmitted: (path) => path[0] === 'inputs' || (path[0] === member && omitted.has(String(path[1]))),
   }
 }
 

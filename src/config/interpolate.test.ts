@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { interpolate } from './interpolate.ts'
+import { type Interpolated, interpolate as replace } from './interpolate.ts'
+import type { SecretFile } from './secret-file.ts'
 
 const env = { NAME: 'value', EMPTY: '', REF: '${NAME}' }
+
+const FILES: Readonly<Record<string, SecretFile>> = {
+  '/run/secrets/x': { kind: 'text', text: 'from a file' },
+  empty: { kind: 'text', text: '' },
+  pipe: { kind: 'unusable', reason: 'is no regular file' },
+}
+
+const interpolate = (text: string, variables: Readonly<Record<string, string>>): Interpolated =>
+  replace(text, { env: variables, readSecret: (path) => FILES[path] ?? { kind: 'missing' } })
+
+const messages = (text: string, variables: Readonly<Record<string, string>>): readonly string[] =>
+  interpolate(text, variables).problems.map(({ message }) => message)
 
 const replaced: readonly (readonly [string, string])[] = [
   ['plain', 'plain'],
@@ -20,6 +33,12 @@ const replaced: readonly (readonly [string, string])[] = [
   ['$${NAME}', '${NAME}'],
   ['$NAME and $ and $$', '$NAME and $ and $$'],
   ['${REF}', '${NAME}'],
+  ['Bearer ${file:/run/secrets/x}', 'Bearer from a file'],
+  ['${file:/run/secrets/x:-default}', 'from a file'],
+  ['${file:missing:-default}', 'default'],
+  ['${file:empty:-default}', 'default'],
+  ['${file:empty}', ''],
+  ['$${file:missing}', '${file:missing}'],
 ]
 
 test('references are replaced by environment variables and their defaults', () => {
@@ -37,6 +56,10 @@ const refused: readonly (readonly [string, string])[] = [
     '${A B:-secret}',
     '${A B} is no reference: expected ${NAME} or ${NAME:-default}; write $${ for a literal ${',
   ],
+  ['${file:missing}', 'the file missing is not there; create it, or give a default: ${file:missing:-…}'],
+  ['${file:pipe:-default}', 'the file pipe is no regular file'],
+  ['${file:}', 'expected the path of a file: ${file:/run/secrets/name}'],
+  ['${file:a\nb}', 'expected the path of a file: ${file:/run/secrets/name}'],
   ['${A:-${NAME}}', 'the default of ${A:-…} cannot hold another reference'],
   [
     '${input:api-key}',
@@ -46,7 +69,7 @@ const refused: readonly (readonly [string, string])[] = [
 ]
 
 test('a reference that cannot be replaced is a problem that names the variable', () => {
-  for (const [text, expected] of refused) assert.deepEqual(interpolate(text, env).problems, [expected], text)
+  for (const [text, expected] of refused) assert.deepEqual(messages(text, env), [expected], text)
 })
 
 test('property: a text without ${ is left as it is', () => {
@@ -64,7 +87,7 @@ test('property: a value goes in literally, whatever it holds, and no problem eve
       fc.pre(!/[${]/.test(around))
       assert.equal(interpolate(`${around}\${V}${around}`, { V: value }).text, around + value + around)
       const secret = `secret-${value}`
-      const { problems } = interpolate('${V} ${W} ${X', { V: secret })
+      const problems = messages('${V} ${W} ${X', { V: secret })
       assert.ok(problems.length > 0 && problems.every((problem) => !problem.includes(secret)))
     }),
   )

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { parse } from 'yaml'
@@ -15,16 +15,22 @@ const accepts = (value: unknown): boolean => checker.safeParse(value).success
 test('the quickstart and the examples of the documentation are valid', async () => {
   const quickstart = new URL('../../examples/quickstart/toolgate.yaml', import.meta.url)
   assert.ok(accepts(parse(await readFile(quickstart, 'utf8'))))
-  const pages = ['configuration', 'auth', 'observability'].map(async (name) =>
+  const pages = ['configuration', 'auth', 'rest', 'observability'].map(async (name) =>
     readFile(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8'),
   )
   const examples = (await Promise.all(pages)).flatMap((page) =>
     [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text ?? ''),
   )
   assert.ok(examples.length > 0)
+  const { publicKey } = generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { format: 'pem', type: 'spki' },
+    privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
+  })
   const [key, old] = [1, 2].map(() => randomBytes(32).toString('base64url'))
   const env = {
     GITHUB_TOKEN: 't',
+    CRM_TOKEN: 't',
+    CI_PUBLIC_KEY: publicKey,
     KEY: 'k',
     PORT: '8080',
     INTROSPECTION_SECRET: 's',
@@ -53,7 +59,6 @@ test('every form of a backend is accepted, references included', () => {
 
 test('what the loader refuses is refused by the schema too, as far as a schema can say it', () => {
   for (const value of [
-    {},
     { backends: { a: { url: 'http://a', command: 'b' } } },
     { backends: { a: { url: 'http://a', timeout: 30 } } },
     { backends: { 'a b': 'http://a' } },

@@ -254,14 +254,14 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a typo in a section',
     'gatway: {}\nbackends: { a: http://a }',
     [
-      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, authorization, limits, store, admin, log, integrity, telemetry; did you mean gateway?',
+      'toolgate.yaml:1:1: gatway: unknown setting; known here: gateway, backends, auth, authorization, limits, store, admin, log, integrity, telemetry, environments; did you mean gateway?',
     ],
   ],
   [
     'a typo in a backend',
     'backends:\n  a:\n    url: http://a\n    timeot: 30s',
     [
-      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, isolation, interactive, maxSessions, integrity, timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, headers, connections, balance, ejection, slowStart, keepAlive, health, signing; did you mean timeout?',
+      'toolgate.yaml:4:5: backends.a.timeot: unknown setting; known here: url, transport, era, isolation, interactive, maxSessions, integrity, timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, headers, connections, warm, balance, ejection, slowStart, keepAlive, health, signing; did you mean timeout?',
     ],
   ],
   [
@@ -340,7 +340,7 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
   [
     'neither url nor command',
     'backends: { a: { timeout: 1s } }',
-    ['toolgate.yaml:1:13: backends.a.url: missing: a backend needs a url (http) or a command (stdio)'],
+    ['toolgate.yaml:1:13: backends.a.url: missing: a backend needs a url (http), a command (stdio) or rest'],
   ],
   [
     'endpoints that are none',
@@ -367,8 +367,8 @@ const table: readonly (readonly [string, string, readonly string[], Readonly<Rec
     'a backend that is something else',
     'backends:\n  a: 5\n  b:',
     [
-      'toolgate.yaml:2:6: backends.a: expected a URL, or a mapping with url or command; found a number',
-      'toolgate.yaml:3:5: backends.b: expected a URL, or a mapping with url or command; found nothing',
+      'toolgate.yaml:2:6: backends.a: expected a URL, or a mapping with url, command or rest; found a number',
+      'toolgate.yaml:3:5: backends.b: expected a URL, or a mapping with url, command or rest; found nothing',
     ],
   ],
   [

@@ -1,115 +1,252 @@
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { toAuth } from './auth-schema.ts'
 import { authorizationFindings } from './authorization-check.ts'
-import { backendOfUrl } from './backend-schema.ts'
-import { type ClientFile, readClientFile, serversMember } from './client-file.ts'
+import { type HttpBackendInput, backendOfUrl } from './backend-schema.ts'
+import { type FilePorts, type ReadFiles, readConfigFiles } from './config-files.ts'
 import { endpointsOf } from './endpoints-schema.ts'
+import { type Chosen, MOST_ENVIRONMENTS, chooseEnvironment } from './environments.ts'
 import type { Environment } from './interpolate.ts'
+import { type FileLayers, readLayers } from './layers.ts'
 import { liftScopes } from './lift-scopes.ts'
 import { isLoopback } from './listen.ts'
-import type { ConfigPath, ConfigProblem, Finding } from './problem.ts'
+import { type Merged, type Removal, mergeLayers } from './merge.ts'
+import { type ConfigPath, type ConfigProblem, type Finding, formatProblem } from './problem.ts'
+import { type ReferencePorts, type Resolved, pathKey, resolveReferences } from './references.ts'
 import { type ResilienceInput, toResilience } from './resilience-schema.ts'
-import type { FileSettings } from './schema.ts'
-import { type ConfigSource, type SourceTree, readSource } from './source.ts'
-import { isMapping } from './tree.ts'
-import type { BackendConfig, Config } from './types.ts'
-import { validate } from './validate.ts'
+import { type FileSettings, SECTIONS } from './schema.ts'
+import type { ConfigSource } from './source.ts'
+import { valueAt } from './tree.ts'
+import type { BackendConfig, Config, HttpBackendConfig } from './types.ts'
+import { validate, withoutValue } from './validate.ts'
+
+/** What loading needs from outside. */
+export type ConfigPorts = FilePorts & { readonly env: Environment }
 
 /** What came of reading a configuration. */
 export type ConfigResult =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
-  | { readonly ok: false; readonly problems: readonly ConfigProblem[] }
+  | {
+      readonly ok: true
+      readonly config: Config
+      readonly warnings: readonly ConfigProblem[]
+      /** What is wrong with environments that were not chosen. */
+      readonly elsewhere: readonly ConfigProblem[]
+    }
+  | {
+      readonly ok: false
+      readonly problems: readonly ConfigProblem[]
+      readonly elsewhere: readonly ConfigProblem[]
+      /** Set where the only problem is that there are these environments and none of them is chosen. */
+      readonly unchosen?: readonly string[]
+    }
 
-/** What loading needs from outside. */
-export interface ConfigPorts {
-  readonly env: Environment
-  /**
-   * Reads a file as text.
-   *
-   * @throws Error that says why it cannot be read
-   */
-  readonly readFile: (path: string) => Promise<string>
+/** Which of its environments a configuration is for. */
+export interface LoadOptions {
+  /** Undefined: the one that `TOOLGATE_ENV` names, or else `ENVIRONMENT`, or else `development`. */
+  readonly environment?: string | undefined
+}
+
+/** A configuration, and how it came about. */
+export interface OpenedConfig {
+  readonly result: ConfigResult
+  /** Undefined if a file cannot be read or no environment is chosen. */
+  readonly tree: ConfigTree | undefined
+}
+
+/** A configuration before it is checked. */
+export interface ConfigTree {
+  readonly merged: Merged
+  readonly resolved: Resolved
 }
 
 /**
- * Reads and checks a configuration file. Never throws for what is wrong with it: every problem comes back at once.
+ * Reads and checks a configuration. Never throws for what is wrong with it: every problem comes back at once.
  *
- * @param path absolute, or relative to the working directory; messages call the file by it
+ * @param path of a file, or of a folder with files; several are laid over each other, later over earlier
  */
-export async function loadConfig(path: string, ports: ConfigPorts): Promise<ConfigResult> {
-  let text: string
-  try {
-    text = await ports.readFile(path)
-  } catch (error) {
-    const message = `cannot be read: ${error instanceof Error ? reason(error) : String(error)}`
-    return { ok: false, problems: [{ file: path, line: 0, column: 0, path: '', message }] }
+export async function loadConfig(
+  path: string | readonly string[],
+  ports: ConfigPorts,
+  options: LoadOptions = {},
+): Promise<ConfigResult> {
+  const paths = typeof path === 'string' ? [path] : path
+  const files = await readConfigFiles(
+    paths.map((name) => ({ name, path: resolve(name) })),
+    ports,
+  )
+  return openConfig(files, ports.env, options).result
+}
+
+/**
+ * Checks a configuration that is there as text already, in YAML or JSON; desktop clients' files included. Several texts
+ * are laid over each other, later over earlier. Files that it refers to (`${file:…}`) are read.
+ */
+export function parseConfig(
+  source: ConfigSource | readonly ConfigSource[],
+  env: Environment,
+  options: LoadOptions = {},
+): ConfigResult {
+  return openConfig({ sources: [source].flat(), problems: [] }, env, options).result
+}
+
+/** {@link parseConfig} of files that were read, with what is needed to explain it. */
+export function openConfig(files: ReadFiles, env: Environment, options: LoadOptions = {}): OpenedConfig {
+  const read = files.sources.map((source) => readLayers(source, SECTIONS))
+  const order = files.sources.map(({ name }) => name)
+  const broken = [...files.problems, ...read.flatMap(({ problems }) => problems)]
+  if (broken.length > 0) return failed(sorted(broken, order))
+  if (read.every(({ base }) => base === undefined)) {
+    const message = 'the file is empty; it needs at least backends'
+    return failed([{ file: order[0] ?? '', line: 0, column: 0, path: '', message }])
   }
-  return parseConfig({ name: path, text, dir: dirname(resolve(path)) }, ports.env)
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a folder',
-}
-
-function reason(error: Error): string {
-  const code = 'code' in error ? String(error.code) : ''
-  return REASONS[code] ?? error.message
-}
-
-/** Checks a configuration that is there as text already, in YAML or JSON; desktop clients' files included. */
-export function parseConfig(source: ConfigSource, env: Environment): ConfigResult {
-  const tree = readSource(source, env)
-  if (tree.value === undefined && tree.findings.length > 0) return failed(tree, tree.findings)
-  if (!isMapping(tree.value)) {
-    const message =
-      tree.value === undefined ? 'the file is empty' : 'expected a mapping (key: value) at the top'
-    return failed(tree, [...tree.findings, { path: [], message: `${message}; it needs at least backends` }])
+  const known = [...new Set(read.flatMap(({ overlays }) => [...overlays.keys()]))]
+  if (known.length > MOST_ENVIRONMENTS) {
+    const message = `expected at most ${MOST_ENVIRONMENTS} environments; found ${known.length}`
+    return failed([choiceProblem(read, { kind: 'unknown', message })])
   }
-  const member = serversMember(tree.value)
-  const client = member === undefined ? undefined : readClientFile(tree.value, member)
-  const { settings, findings, warnings: seen } = check(tree.value, tree, client)
-  if (settings === undefined || findings.length > 0) return failed(tree, findings)
-  const warnings = [...(client?.warnings ?? []), ...seen, ...doubts(settings, member ?? 'backends')]
+  const chosen = chooseEnvironment(known, options.environment, env)
+  if (chosen.kind !== 'chosen') {
+    const elsewhere = sorted(problemsOf(read, known, { env, seen: [] }), order)
+    const unchosen = chosen.kind === 'open' ? known : undefined
+    return failed([choiceProblem(read, chosen)], { elsewhere, unchosen })
+  }
+  const own = assemble(read, chosen.name, { env, isChosen: true })
+  const others = known.filter((name) => name !== chosen.name)
+  const elsewhere = sorted(problemsOf(read, others, { env, seen: own.problems }), order)
+  return own.settings === undefined
+    ? { ...failed(sorted(own.problems, order), { elsewhere }), tree: own.tree }
+    : { result: settled(own, own.settings, { name: chosen.name, read, elsewhere }), tree: own.tree }
+}
+
+/** The result of a configuration without problems. */
+function settled(
+  { tree, warnings }: Assembled,
+  settings: FileSettings,
+  {
+    name,
+    read,
+    elsewhere,
+  }: {
+    readonly name: string | undefined
+    readonly read: readonly FileLayers[]
+    readonly elsewhere: readonly ConfigProblem[]
+  },
+): ConfigResult {
+  const config = toConfig(settings, pathsOf(tree.merged))
   return {
     ok: true,
-    config: toConfig(settings, source.dir),
-    warnings: warnings.map((each) => tree.locate(each)),
+    config: name === undefined ? config : { environment: name, ...config },
+    warnings: [...read.flatMap((file) => file.warnings), ...warnings],
+    elsewhere,
   }
 }
 
-function failed(tree: SourceTree, findings: readonly Finding[]): ConfigResult {
-  const problems = findings.map((finding) => tree.locate(finding))
-  return { ok: false, problems: problems.toSorted((a, b) => a.line - b.line || a.column - b.column) }
+function failed(
+  problems: readonly ConfigProblem[],
+  more: {
+    readonly elsewhere?: readonly ConfigProblem[]
+    readonly unchosen?: readonly string[] | undefined
+  } = {},
+): OpenedConfig {
+  const { elsewhere = [], unchosen } = more
+  const result = { ok: false, problems, elsewhere, ...(unchosen === undefined ? {} : { unchosen }) } as const
+  return { result, tree: undefined }
 }
 
-/** Validates the tree, or what a client's file means in our shape, with every path as it is in the file. */
-function check(
-  root: Readonly<Record<string, unknown>>,
-  tree: SourceTree,
-  client: ClientFile | undefined,
-): Checked {
-  const lifted = liftScopes(client?.value ?? root)
-  const original = (path: ConfigPath): ConfigPath => {
-    const place = lifted.originalPath(path)
-    return client?.originalPath(place) ?? place
+function sorted(problems: readonly ConfigProblem[], order: readonly string[]): readonly ConfigProblem[] {
+  return problems.toSorted(
+    (a, b) => order.indexOf(a.file) - order.indexOf(b.file) || a.line - b.line || a.column - b.column,
+  )
+}
+
+function choiceProblem(
+  read: readonly FileLayers[],
+  { message, ...rest }: Exclude<Chosen, { readonly kind: 'chosen' }>,
+): ConfigProblem {
+  const withThem =
+    read.find(({ overlays }) => overlays.size > 0) ?? read.find(({ base }) => base !== undefined)
+  const place = withThem?.base?.locate({ path: ['environments'], at: 'key', message })
+  const base = place ?? { file: '', line: 0, column: 0, path: '', message }
+  return 'suggestion' in rest ? { ...base, suggestion: rest.suggestion } : base
+}
+
+/** What is wrong with environments that are not chosen; what several have in common is told once. */
+function problemsOf(
+  read: readonly FileLayers[],
+  names: readonly string[],
+  { env, seen }: { readonly env: Environment; readonly seen: readonly ConfigProblem[] },
+): readonly ConfigProblem[] {
+  const told = new Set(seen.map(formatProblem))
+  return names.flatMap((name) => {
+    const { problems } = assemble(read, name, { env, isChosen: false })
+    const own = problems.filter((problem) => !told.has(formatProblem(problem)))
+    for (const problem of own) told.add(formatProblem(problem))
+    return own.map((problem) => inEnvironment(problem, name))
+  })
+}
+
+/** What stands outside the overlay may be wrong only together with it. */
+function inEnvironment(problem: ConfigProblem, name: string): ConfigProblem {
+  if (problem.path.startsWith('environments.')) return problem
+  return { ...problem, message: `in the environment ${name}: ${problem.message}` }
+}
+
+/** A configuration of one environment, put together and checked. */
+interface Assembled {
+  readonly tree: ConfigTree
+  /** Undefined if there are problems. */
+  readonly settings: FileSettings | undefined
+  readonly problems: readonly ConfigProblem[]
+  readonly warnings: readonly ConfigProblem[]
+}
+
+function assemble(read: readonly FileLayers[], name: string | undefined, ports: ReferencePorts): Assembled {
+  const overlays = read.map((file) => (name === undefined ? undefined : file.overlays.get(name)))
+  const layers = [...read.map(({ base }) => base), ...overlays].filter((layer) => layer !== undefined)
+  const merged = mergeLayers(layers)
+  const resolved = resolveReferences(merged, ports)
+  const { settings, findings, warnings } = check(resolved)
+  const located = (list: readonly Finding[]): readonly ConfigProblem[] =>
+    list.map((finding) => locate(merged, finding))
+  const doubtful = settings === undefined ? warnings : [...warnings, ...doubts(settings)]
+  const problems = [...layers.flatMap((layer) => layer.problems), ...located(findings)]
+  return {
+    tree: { merged, resolved },
+    settings: problems.length === 0 ? settings : undefined,
+    problems,
+    warnings: [...located(doubtful), ...merged.removals.filter(({ isVain }) => isVain).map(vainRemoval)],
   }
-  const broken = tree.findings.filter(({ path }) => client?.isOmitted(path) !== true)
+}
+
+function vainRemoval({ origin: { layer, path } }: Removal): ConfigProblem {
+  const message = 'removes nothing, because nothing of that name is there; an empty section is written {}'
+  return layer.locate({ path, at: 'key', message })
+}
+
+function locate(merged: Merged, finding: Finding): ConfigProblem {
+  const [origin] = merged.writersOf(finding.path)
+  if (origin === undefined) throw new TypeError('every tree has a writer')
+  return origin.layer.locate({ ...finding, path: origin.path })
+}
+
+/** Validates a tree, with every path as it is before scopes are lifted. */
+function check(resolved: Resolved): Checked {
+  const lifted = liftScopes(resolved.value)
   const { settings, findings } = validate({
     value: lifted.value,
-    variablesAt: (path) => tree.variablesAt(original(path)),
+    sourcesAt: (path) => resolved.sourcesAt(lifted.originalPath(path)),
   })
   const { problems, warnings } = authorizationFindings(lifted.value)
-  const locate = (finding: Finding): Finding => ({ ...finding, path: original(finding.path) })
-  const located = [...findings, ...problems].map(locate)
+  const original = (finding: Finding): Finding => ({ ...finding, path: lifted.originalPath(finding.path) })
+  const discreet = (finding: Finding): Finding => withoutSecrets(resolved, original(finding))
   // A text whose references could not be resolved is reported once, not again for what it then looks like.
-  const consequences = new Set(broken.map(({ path }) => JSON.stringify(path)))
-  const own = located.filter(({ path }) => !consequences.has(JSON.stringify(path)))
+  const own = [...findings.map(original), ...problems.map(discreet)].filter(
+    ({ path }) => !resolved.unresolved.has(pathKey(path)),
+  )
+  const all = [...resolved.findings, ...lifted.problems, ...own]
   return {
-    settings,
-    findings: [...broken, ...(client?.problems ?? []), ...lifted.problems, ...own],
-    warnings: warnings.map(locate),
+    settings: all.length === 0 ? settings : undefined,
+    findings: all,
+    warnings: warnings.map(discreet),
   }
 }
 
@@ -119,11 +256,18 @@ interface Checked {
   readonly warnings: readonly Finding[]
 }
 
-function doubts(settings: FileSettings, backends: string): readonly Finding[] {
+/** What came by a reference is not quoted. */
+function withoutSecrets({ sourcesAt, value }: Resolved, finding: Finding): Finding {
+  if (sourcesAt(finding.path).length === 0) return finding
+  const { suggestion: _, message, ...rest } = finding
+  return { ...rest, message: withoutValue(message, valueAt(value, finding.path)) }
+}
+
+function doubts(settings: FileSettings): readonly Finding[] {
   const findings: Finding[] = []
   if (Object.keys(settings.backends).length === 0) {
     findings.push({
-      path: [backends],
+      path: ['backends'],
       at: 'key',
       message: 'there are no backends, so there is nothing to serve',
     })
@@ -133,6 +277,12 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   if (nobody && !auth.anonymous) {
     const message = 'nobody can come in: name an issuer, or accept API keys (apiKeys: {})'
     findings.push({ path: ['auth'], at: 'key', message })
+  }
+  for (const [index, { signature }] of (auth?.apiKeys?.keys ?? []).entries()) {
+    if (signature?.form !== 'sorted-json') continue
+    const message =
+      'covers neither URL nor time: whoever has seen a request can send it again; prefer rfc9421'
+    findings.push({ path: ['auth', 'apiKeys', 'keys', index, 'signature', 'form'], message })
   }
   const open = settings.auth === undefined || settings.auth.anonymous
   if (open && !isLoopback(settings.gateway.listen.host)) {
@@ -150,7 +300,20 @@ function doubts(settings: FileSettings, backends: string): readonly Finding[] {
   return findings
 }
 
-function toConfig(settings: FileSettings, dir: string): Config {
+/** Makes a path absolute, by where it was written. */
+type ResolvePath = (path: ConfigPath, written: string, otherwise?: ConfigPath) => string
+
+/** Paths are relative to the file that wrote them; defaults to that of `otherwise`, or else to the first file. */
+function pathsOf(merged: Merged): ResolvePath {
+  const first = merged.writersOf([]).at(-1)?.layer.dir ?? '/'
+  return (path, written, otherwise) => {
+    const place = valueAt(merged.value, path) === undefined ? otherwise : path
+    const dir = place === undefined ? first : merged.writersOf(place)[0]?.layer.dir
+    return resolve(dir ?? first, written)
+  }
+}
+
+function toConfig(settings: FileSettings, absolute: ResolvePath): Config {
   const { gateway, backends, auth, authorization, admin, log, limits, store, integrity, telemetry } = settings
   const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, publicUrl, ...rest } = gateway
   return {
@@ -158,24 +321,53 @@ function toConfig(settings: FileSettings, dir: string): Config {
       ...rest,
       pageSize,
       publicUrl: publicUrl?.replace(/\/$/, ''),
-      stateDir: stateDir === undefined ? undefined : resolve(dir, stateDir),
+      stateDir: stateDir === undefined ? undefined : absolute(['gateway', 'stateDir'], stateDir),
     },
-    ...(auth === undefined ? {} : { auth: toAuth(auth, dir) }),
+    ...(auth === undefined
+      ? {}
+      : { auth: toAuth(auth, (file) => absolute(['auth', 'apiKeys', 'file'], file)) }),
     ...(authorization === undefined ? {} : { authorization }),
     admin: admin === false ? undefined : admin,
     log,
     limits,
     store,
     telemetry,
-    integrity: { ...integrity, lock: resolve(dir, integrity.lock) },
-    backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, dir)),
+    integrity: { ...integrity, lock: absolute(['integrity', 'lock'], integrity.lock) },
+    backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, absolute)),
   }
 }
 
-function toBackend(name: string, written: FileSettings['backends'][string], dir: string): BackendConfig {
+function toBackend(
+  name: string,
+  written: FileSettings['backends'][string],
+  absolute: ResolvePath,
+): BackendConfig {
   const backend = typeof written === 'string' ? backendOfUrl(written) : written
   if (backend.transport === 'stdio')
-    return { name, ...withResilience(backend), cwd: resolve(dir, backend.cwd) }
+    return {
+      name,
+      ...withResilience(backend),
+      cwd: absolute(['backends', name, 'cwd'], backend.cwd, ['backends', name, 'command']),
+    }
+  if (backend.transport === 'http') return overHttp(name, backend)
+  const { rest, ...settings } = backend
+  const http = overHttp(name, { ...settings, ...WITHOUT_SESSIONS, transport: 'http', url: rest.url })
+  if (rest.tools === undefined) return { ...http, transport: 'rest', tools: undefined, refresh: rest.refresh }
+  const tools = Object.entries(rest.tools).map(([tool, about]) => ({ name: tool, ...about }))
+  // What the operator says of a tool is no hint of a stranger.
+  const resilience = { ...http.resilience, trustAnnotations: true }
+  return { ...http, transport: 'rest', tools, refresh: rest.refresh, resilience }
+}
+
+/** What eras and sessions would need to know of a backend that has none. */
+const WITHOUT_SESSIONS = {
+  era: 'modern',
+  isolation: 'shared',
+  interactive: 'concurrent',
+  maxSessions: 1,
+} as const
+
+function overHttp(name: string, backend: HttpBackendInput): HttpBackendConfig {
   const { url: _, endpoints: __, balance, ejection, slowStart, ...rest } = withResilience(backend)
   const list = endpointsOf(backend)
   const [first] = list

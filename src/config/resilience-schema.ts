@@ -56,7 +56,7 @@ const timeout = z
     duration(TOTAL, 1).transform((total) => ({ total })),
     mapping({
       total: duration(TOTAL, 1).prefault('30s'),
-      connect: duration('How long opening a connection may take.', 1).optional(),
+      connect: duration('How long opening a connection may take; 10s if left out.', 1).optional(),
       firstByte,
       idle,
     }),

@@ -181,8 +181,7 @@ const log = section(
   'The log of the gateway.',
 )
 
-/** A configuration file: the one place that knows every setting, its default and its meaning. */
-export const fileSchema: z.ZodType<FileSettings> = mapping({
+const sections = {
   gateway,
   backends: z
     .record(backendName, backend)
@@ -195,6 +194,19 @@ export const fileSchema: z.ZodType<FileSettings> = mapping({
   log,
   integrity,
   telemetry,
+}
+
+/** What a file may have at its top, apart from `environments`. */
+export const SECTIONS: readonly string[] = Object.keys(sections)
+
+/** A configuration file: the one place that knows every setting, its default and its meaning. */
+export const fileSchema: z.ZodType<FileSettings> = mapping({
+  ...sections,
+  // Taken out of a file before it is checked (layers.ts); here so that it is known and described.
+  environments: z.unknown().optional().meta({
+    description:
+      'What differs between environments, by their names: each is laid over the rest, chosen by --env, TOOLGATE_ENV or ENVIRONMENT.',
+  }),
 }).meta({ title: 'Toolgate configuration' })
 
 /** A validated file, with defaults, before paths are resolved. */

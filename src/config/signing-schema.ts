@@ -37,7 +37,8 @@ export interface SortedJsonConfig {
 /** Shortest secret of an HMAC, in bytes: as long as its hash (RFC 2104 §3). */
 const SHORTEST_SECRET = 32
 
-function parseSecret(found: unknown): Parsed<KeyObject> {
+/** Reads the secret of an HMAC. */
+export function parseSecret(found: unknown): Parsed<KeyObject> {
   const bytes = typeof found === 'string' ? Buffer.from(found, 'utf8') : undefined
   return bytes === undefined || bytes.length < SHORTEST_SECRET
     ? { expected: `expected a secret of at least ${SHORTEST_SECRET} bytes` }
@@ -49,7 +50,8 @@ const secret = leaf(parseSecret, {
   description: 'The secret of both sides, such as ${env:SIGNING_KEY}.',
 })
 
-const NAMES = { ed25519: 'Ed25519', 'ecdsa-p256-sha256': 'ECDSA P-256' } as const
+/** How algorithms are called by people. */
+export const NAMES = { ed25519: 'Ed25519', 'ecdsa-p256-sha256': 'ECDSA P-256' } as const
 
 /** A key as it is written, until its algorithm is known. */
 const written = leaf(
@@ -78,7 +80,8 @@ function readPrivateKey(pem: string): KeyObject | undefined {
   }
 }
 
-function isOf(algorithm: keyof typeof NAMES, key: KeyObject): boolean {
+/** Whether an asymmetric key is one of that algorithm. */
+export function isOf(algorithm: Exclude<SigningAlgorithm, 'hmac-sha256'>, key: KeyObject): boolean {
   if (algorithm === 'ed25519') return key.asymmetricKeyType === 'ed25519'
   return key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
 }
@@ -89,7 +92,8 @@ const DERIVED = ['@method', '@target-uri', '@authority', '@scheme', '@request-ta
 /** Fields that the connection adds after the request is signed. */
 const ADDED_LATER = new Set(['host', 'connection', 'content-length', 'transfer-encoding'])
 
-const component = leaf(
+/** A component that a signature covers: a derived one, or the name of a header. */
+export const component: z.ZodType<string> = leaf(
   (found): Parsed<string> => {
     if (
       typeof found === 'string' &&
@@ -102,7 +106,8 @@ const component = leaf(
   { type: 'string' },
 )
 
-const headerName = (description: string): z.ZodType<string> =>
+/** The name of a header, in lower case whatever is written. */
+export const headerName = (description: string): z.ZodType<string> =>
   leaf(
     (found): Parsed<string> =>
       typeof found === 'string' && FIELD.test(found.toLowerCase())
@@ -111,8 +116,8 @@ const headerName = (description: string): z.ZodType<string> =>
     { ...textSchema(undefined), description },
   )
 
-/** Printable ASCII, as a string of a structured field holds it (RFC 9651 §3.3.3). */
-const keyId = leaf(
+/** The name of a key: printable ASCII, as a string of a structured field holds it (RFC 9651 §3.3.3). */
+export const keyId: z.ZodType<string> = leaf(
   (found): Parsed<string> =>
     typeof found === 'string' && /^[ !#-[\]-~]{1,128}$/.test(found)
       ? { value: found }

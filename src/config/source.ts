@@ -10,7 +10,6 @@ import {
   isSeq,
   parseDocument,
 } from 'yaml'
-import { type Environment, hasReference, interpolate } from './interpolate.ts'
 import { relaxJson } from './json-comments.ts'
 import { type ConfigPath, type ConfigProblem, type Finding, formatPath } from './problem.ts'
 
@@ -27,10 +26,8 @@ export interface ConfigSource {
 export interface SourceTree {
   /** Mappings have no prototype, so that no key means anything by itself. Undefined for an empty file. */
   readonly value: unknown
-  /** What is wrong with the text itself or with references in it. */
+  /** What is wrong with the text itself. */
   readonly findings: readonly Finding[]
-  /** The environment variables that the text at a path refers to; empty for anything else. */
-  variablesAt(path: ConfigPath): readonly string[]
   /** Looks up where a finding stands: at its path, or at the nearest enclosing place that exists. */
   locate(finding: Finding): ConfigProblem
 }
@@ -50,10 +47,8 @@ interface Place {
 
 /** What one reading of a document collects. */
 interface Walk {
-  readonly env: Environment
   readonly anchors: Map<string, Node>
   readonly places: Map<string, Place>
-  readonly variables: Map<string, readonly string[]>
   readonly findings: Finding[]
   nodes: number
 }
@@ -61,16 +56,14 @@ interface Walk {
 const placeKey = (path: ConfigPath): string => JSON.stringify(path)
 
 /**
- * Reads YAML 1.2 or JSON into plain values and replaces references to the environment in its strings. In a `.json`
- * file, comments and trailing commas are accepted, as desktop clients do.
+ * Reads YAML 1.2 or JSON into plain values; references in its texts stay as they are. In a `.json` file, comments and
+ * trailing commas are accepted, as desktop clients do.
  */
-export function readSource(source: ConfigSource, env: Environment): SourceTree {
+export function readSource(source: ConfigSource): SourceTree {
   const lines = new LineCounter()
   const walk: Walk = {
-    env,
     anchors: new Map(),
     places: new Map(),
-    variables: new Map(),
     findings: [],
     nodes: 0,
   }
@@ -79,7 +72,6 @@ export function readSource(source: ConfigSource, env: Environment): SourceTree {
   return {
     value,
     findings: walk.findings,
-    variablesAt: (path) => walk.variables.get(placeKey(path)) ?? [],
     locate: ({ path, at = 'value', offset, message, suggestion }) => {
       const position = offset ?? positionOf(walk.places, path, at)
       const { line, col } = position === undefined ? { line: 0, col: 0 } : lines.linePos(position)
@@ -147,8 +139,7 @@ function toValue(walk: Walk, node: Node | null, path: ConfigPath): unknown {
   if (typeof anchor === 'string' && node !== null) walk.anchors.set(anchor, node)
   if (isMap<Node, Node | null>(node)) return toMapping(walk, node.items, path)
   if (isSeq<Node>(node)) return node.items.map((item, index) => at(walk, item, [...path, index]))
-  if (!isScalar(node)) return null
-  return typeof node.value === 'string' ? toText(walk, node.value, path) : node.value
+  return isScalar(node) ? node.value : null
 }
 
 /** The value of an item of a list, whose place is noted. */
@@ -193,14 +184,6 @@ function toMapping(
 function scalarName(value: unknown, source: string | undefined): string | undefined {
   if (typeof value === 'string') return value
   return value === null ? undefined : source
-}
-
-function toText(walk: Walk, text: string, path: ConfigPath): string {
-  if (!hasReference(text)) return text
-  const { text: replaced, variables, problems } = interpolate(text, walk.env)
-  walk.variables.set(placeKey(path), variables)
-  for (const message of problems) walk.findings.push({ path, message })
-  return replaced
 }
 
 function positionOf(

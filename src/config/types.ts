@@ -241,6 +241,8 @@ export interface HttpBackendConfig extends BackendCommon {
   readonly headers: Readonly<Record<string, string>>
   /** Connections at once, to each endpoint. Default 128. */
   readonly connections: number
+  /** Connections kept open ahead of need, to each endpoint. Default 1 for https, and 0 for http. */
+  readonly warm?: number | undefined
   /** Undefined signs nothing. */
   readonly signing?: SigningConfig | undefined
 }
@@ -256,8 +258,30 @@ export interface StdioBackendConfig extends BackendCommon {
   readonly cwd: string
 }
 
+/** A tool that a REST service has, as MCP describes tools (2026-07-28, schema `Tool`). */
+export interface RestToolConfig {
+  readonly name: string
+  readonly title?: string | undefined
+  readonly description?: string | undefined
+  readonly inputSchema: Readonly<Record<string, unknown>>
+  readonly outputSchema?: Readonly<Record<string, unknown>> | undefined
+  readonly annotations?: Readonly<Record<string, string | boolean | undefined>> | undefined
+}
+
+/** A service over plain HTTP whose tools are POSTs. It knows neither eras nor sessions. */
+export interface RestBackendConfig extends Omit<HttpBackendConfig, 'transport'> {
+  readonly transport: 'rest'
+  /** Undefined asks the service. */
+  readonly tools: readonly RestToolConfig[] | undefined
+  /** Milliseconds for which the tools that the service names are taken for current. Default 1 min. */
+  readonly refresh: number
+}
+
+/** A backend that is an MCP server. */
+export type McpBackendConfig = HttpBackendConfig | StdioBackendConfig
+
 /** A configured backend. */
-export type BackendConfig = HttpBackendConfig | StdioBackendConfig
+export type BackendConfig = McpBackendConfig | RestBackendConfig
 
 /** The admin listener; undefined in {@link Config} when it is switched off. */
 export interface AdminConfig {
@@ -275,6 +299,8 @@ export interface LogConfig {
 
 /** A validated configuration with every default filled in; durations are milliseconds, sizes are bytes. */
 export interface Config {
+  /** The environment that was chosen; undefined for a configuration without environments. */
+  readonly environment?: string | undefined
   readonly gateway: GatewaySettings
   /** Undefined: nobody has to say who they are. */
   readonly auth?: AuthConfig | undefined

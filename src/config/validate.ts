@@ -13,8 +13,8 @@ type Issue = z.core.$ZodIssue
 /** A file as plain values, and what must not be shown of it. */
 export interface Unvalidated {
   readonly value: unknown
-  /** The environment variables that the text at a path refers to. */
-  readonly variablesAt: (path: ConfigPath) => readonly string[]
+  /** What the text at a path refers to, such as `NAME` or `file:/run/secrets/x`. */
+  readonly sourcesAt: (path: ConfigPath) => readonly string[]
 }
 
 /** Checks a file against the schema and reports everything that is wrong at once. */
@@ -41,8 +41,9 @@ function flatten(root: unknown, issue: Issue): readonly Issue[] {
 
 /** A backend says by its members which form it has; otherwise the form with the fewest issues is taken. */
 function chooseAlternative(found: unknown, alternatives: readonly Issue[][]): readonly Issue[] {
-  const form = alternatives.length === 4 ? formOf(found) : undefined
+  const form = alternatives.length === 5 ? formOf(found) : undefined
   if (form === 'stdio') return alternatives[3] ?? []
+  if (form === 'rest') return alternatives[4] ?? []
   if (form === 'http') return alternatives[isMapping(found) && 'endpoints' in found ? 2 : 1] ?? []
   const fits = alternatives.filter((issues) => !issues.some(isWrongKind))
   const weight = (issues: readonly Issue[]): number =>
@@ -56,10 +57,11 @@ function isWrongKind(issue: Issue): boolean {
   return issue.path.length === 0 && issue.code !== 'unrecognized_keys'
 }
 
-function formOf(found: unknown): 'http' | 'stdio' | undefined {
+function formOf(found: unknown): BackendForm | undefined {
   if (!isMapping(found)) return undefined
   const stated = found['transport']
-  if (stated === 'http' || stated === 'stdio') return stated
+  if (stated === 'http' || stated === 'stdio' || stated === 'rest') return stated
+  if ('rest' in found) return 'rest'
   if ('url' in found || 'endpoints' in found) return 'http'
   return 'command' in found ? 'stdio' : undefined
 }
@@ -75,15 +77,26 @@ function toFindings(file: Unvalidated, issue: Issue): readonly Finding[] {
   const found = valueAt(file.value, path)
   const expected = issue.code === 'custom' ? issue.message : expectation(issue)
   if (found === undefined) return [{ path, message: missing(file.value, path, expected) }]
-  const variables = file.variablesAt(path)
-  const hidden = isSecret(path) || variables.length > 0
+  const sources = file.sourcesAt(path)
+  const hidden = isSecret(path) || sources.length > 0
   const wanted =
     isBackend(path) && typeof found !== 'string'
-      ? 'expected a URL, or a mapping with url or command'
+      ? 'expected a URL, or a mapping with url, command or rest'
       : expected
-  const message = `${wanted}; found ${describe(found, hidden, variables)}`
+  const said = sources.length > 0 ? withoutValue(wanted, found) : wanted
+  const message = `${said}; found ${describe(found, hidden, sources)}`
   const suggestion = issue.code === 'custom' && !hidden ? suggest(found, issue.params ?? {}) : undefined
   return [{ path, message, ...(suggestion === undefined ? {} : { suggestion }) }]
+}
+
+/** Shorter texts are no secrets, and stand by chance in any message. */
+const SHORTEST_SECRET = 6
+
+/** A message that may quote a value, without it. */
+export function withoutValue(message: string, found: unknown): string {
+  return typeof found === 'string' && found.length >= SHORTEST_SECRET
+    ? message.replaceAll(found, '…')
+    : message
 }
 
 /** What was probably meant: a hint of the setting's own, or the nearest of the words it takes. */
@@ -100,24 +113,42 @@ function isBackend(path: ConfigPath): boolean {
 function unknownSetting(root: unknown, path: ConfigPath, known: readonly string[]): Finding {
   const key = String(path.at(-1))
   const found = valueAt(root, path.slice(0, -1))
-  const backend = path.length === 3 && path[0] === 'backends'
-  const other = backend ? (known.includes('headers') ? 'stdio' : 'http') : undefined
-  if (other !== undefined && isMapping(found) && (key === 'url' || key === 'command')) {
-    if ('url' in found && 'command' in found) {
-      return { path, at: 'key', message: 'a backend has either a url (http) or a command (stdio), not both' }
-    }
-  }
-  if (other !== undefined && key === 'url' && isMapping(found) && 'endpoints' in found)
-    return { path, at: 'key', message: 'a backend has either url or endpoints, not both' }
-  if (other !== undefined && BACKEND_SETTINGS[other].includes(key) && isMapping(found)) {
-    const owner = other === 'stdio' ? 'a command (stdio)' : 'a url (http)'
-    const reason = other === 'stdio' ? 'url' : 'command'
-    const why = reason in found ? `it has a ${reason}` : `its transport is ${String(found['transport'])}`
-    return { path, at: 'key', message: `belongs to a backend with ${owner}, but ${why}` }
-  }
+  const isOfBackend = path.length === 3 && path[0] === 'backends'
+  const misplaced = isOfBackend && isMapping(found) ? misplacedSetting(key, found, known) : undefined
+  if (misplaced !== undefined) return { path, at: 'key', message: misplaced }
   const suggestion = nearest(key, known)
   const message = `unknown setting; known here: ${known.join(', ')}`
   return { path, at: 'key', message, ...(suggestion === undefined ? {} : { suggestion }) }
+}
+
+type BackendForm = keyof typeof BACKEND_SETTINGS
+
+/** What makes a backend one of that form, and how it is called. In the order in which they are told. */
+const FORMS: Readonly<Record<BackendForm, readonly [setting: string, name: string]>> = {
+  http: ['url', 'a url (http)'],
+  stdio: ['command', 'a command (stdio)'],
+  rest: ['rest', 'rest'],
+}
+const FORM_NAMES = Object.keys(FORMS) as readonly BackendForm[]
+
+/** Why a setting that a backend of this form does not have stands there, where it is one of another form. */
+function misplacedSetting(
+  key: string,
+  found: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+): string | undefined {
+  const form = known.includes('rest') ? 'rest' : known.includes('headers') ? 'http' : 'stdio'
+  const owner = FORM_NAMES.find((other) => other !== form && BACKEND_SETTINGS[other].includes(key))
+  const [own, name] = FORMS[form]
+  if (owner !== undefined && key === FORMS[owner][0] && own in found) {
+    const [first, second] = FORM_NAMES.filter((one) => one === form || one === owner)
+    return `a backend has either ${FORMS[first ?? form][1]} or ${FORMS[second ?? owner][1]}, not both`
+  }
+  if (key === 'url' && 'endpoints' in found) return 'a backend has either url or endpoints, not both'
+  if (owner === undefined) return undefined
+  const why =
+    own in found ? `it has ${name.replace(/ \(.*/, '')}` : `its transport is ${String(found['transport'])}`
+  return `belongs to a backend with ${FORMS[owner][1]}, but ${why}`
 }
 
 function missing(root: unknown, path: ConfigPath, expected: string): string {
@@ -126,7 +157,8 @@ function missing(root: unknown, path: ConfigPath, expected: string): string {
   if (path[0] !== 'backends' || path.length !== 3 || !isMapping(parent)) return `missing: ${expected}`
   if (parent['transport'] === 'stdio') return 'missing: a backend with transport stdio needs a command'
   if (parent['transport'] === 'http') return 'missing: a backend with transport http needs a url'
-  return 'missing: a backend needs a url (http) or a command (stdio)'
+  if (parent['transport'] === 'rest') return 'missing: a backend with transport rest needs rest'
+  return 'missing: a backend needs a url (http), a command (stdio) or rest'
 }
 
 function expectation(issue: Issue): string {
@@ -140,23 +172,39 @@ function expectation(issue: Issue): string {
  * Headers, environment and arguments often hold secrets, URLs sometimes; where a hash is wanted, somebody may write what
  * it is the hash of.
  */
-function isSecret(path: ConfigPath): boolean {
+export function isSecret(path: ConfigPath): boolean {
   if (path.at(-1) === 'clientSecret' || path.at(-1) === 'hash' || path[1] === 'sealing') return true
   if (path[0] === 'store' && path[1] === 'url') return true
   if (path[0] === 'telemetry' && path.some((part) => part === 'token' || part === 'headers')) return true
+  if (path[0] === 'auth' && path.at(-1) === 'key') return true
+  if (path[0] === 'backends' && path[2] === 'rest') return path[3] === 'url'
   return (
     path[0] === 'backends' &&
     ['headers', 'env', 'args', 'url', 'endpoints', 'signing', undefined].includes(path[2]?.toString())
   )
 }
 
-function describe(found: unknown, hidden: boolean, variables: readonly string[]): string {
-  if (variables.length > 0) return `a value from the environment (${variables.join(', ')})`
+function describe(found: unknown, hidden: boolean, sources: readonly string[]): string {
+  if (sources.length > 0) return `a value from ${describeSources(sources)}`
   if (found === null) return 'nothing'
   if (Array.isArray(found)) return 'a list'
   if (typeof found === 'string') return hidden ? 'text' : JSON.stringify(shorten(found))
   if (typeof found === 'number') return hidden ? 'a number' : `the number ${found}`
   return typeof found === 'boolean' ? String(found) : 'a mapping'
+}
+
+/** Where a value comes from that is not shown: `the environment (NAME)`, `the file /run/secrets/x`. */
+export function describeSources(sources: readonly string[]): string {
+  const [files, variables] = [true, false].map((wanted) =>
+    [...new Set(sources)].filter((source) => source.startsWith('file:') === wanted),
+  )
+  const parts = [
+    ...(variables === undefined || variables.length === 0
+      ? []
+      : [`the environment (${variables.join(', ')})`]),
+    ...(files ?? []).map((file) => `the file ${file.slice('file:'.length)}`),
+  ]
+  return parts.join(' and ')
 }
 
 const LONGEST_SHOWN = 40
@@ -189,6 +237,11 @@ function backendChecks(root: unknown): readonly Finding[] {
   const backends = valueAt(root, ['backends'])
   return Object.entries(isMapping(backends) ? backends : {}).flatMap(([name, found]) => {
     const path = ['backends', name]
-    return isMapping(found) ? endpointProblems(found, path) : []
+    if (!isMapping(found)) return []
+    const { rest } = found
+    return [
+      ...endpointProblems(found, path),
+      ...(isMapping(rest) ? endpointProblems(rest, [...path, 'rest']) : []),
+    ]
   })
 }

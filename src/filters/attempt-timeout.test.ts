@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Signal } from '../pipeline/signal.ts'
 import { createFakeClock, settled } from '../../test/support/fake-clock.ts'
 import { permitted } from '../../test/support/permitted.ts'
 import { collect, result, untilAborted } from '../../test/support/scripted.ts'
@@ -14,7 +15,7 @@ function setUp(times: { firstByte?: number; idle?: number } = { firstByte: 100, 
   const caller = new AbortController()
   const answer = Promise.withResolvers<Reply>()
   let attempt: Attempt | undefined
-  let signal: AbortSignal | undefined
+  let signal: Signal | undefined
   const filter = attemptTimeout(() => ({ firstByte: times.firstByte, idle: times.idle }), clock)
   const handler = filter<Permitted>((call) => {
     attempt = call.attempt

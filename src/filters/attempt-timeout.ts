@@ -1,3 +1,4 @@
+import { Canceller, type Signal } from '../pipeline/signal.ts'
 import type { PartTimeouts } from '../config/resilience.ts'
 import { GatewayError } from '../errors.ts'
 import type { Permitted } from '../pipeline/call.ts'
@@ -37,10 +38,10 @@ export function attemptTimeout(
 
 class TimedAttempt implements Attempt {
   isSent = false
+  readonly #canceller = new Canceller()
   readonly #backend: string
   readonly #times: PartTimeouts
   readonly #clock: Clock
-  readonly #controller = new AbortController()
   #cancel: (() => void) | undefined
   #isOver = false
 
@@ -50,8 +51,8 @@ class TimedAttempt implements Attempt {
     this.#clock = clock
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal
+  get signal(): Signal {
+    return this.#canceller
   }
 
   sent(): void {
@@ -63,9 +64,9 @@ class TimedAttempt implements Attempt {
     this.#wait(this.#times.idle, 'gave no sign of life for')
   }
 
-  abort(reason: unknown): void {
+  abort(reason: Error): void {
     this.stop()
-    this.#controller.abort(reason)
+    this.#canceller.abort(reason)
   }
 
   /** Nothing is measured from now on, even where the exchange goes on for a call that waits for its client. */

@@ -116,8 +116,13 @@ function setUp(section: object | undefined, { names = 'prefix', pageSize }: Opti
       }),
     ),
   )
-  const ask = (who: Principal, method: string, params?: unknown, over: Partial<Call> = {}): Promise<Reply> =>
-    handler(callOf(request(method, params), { principal: who, ...over }), collect())
+  // Rungs that only look may throw.
+  const ask = async (
+    who: Principal,
+    method: string,
+    params?: unknown,
+    over: Partial<Call> = {},
+  ): Promise<Reply> => handler(callOf(request(method, params), { principal: who, ...over }), collect())
   const listed = async (
     who: Principal,
     kind: ListKind,

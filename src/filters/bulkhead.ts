@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.ts'
 import type { Call, Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Filter, Handler } from '../pipeline/handler.ts'
+import { onceEnded } from '../pipeline/settle.ts'
 import { NoSlotError, type Slots, createSlots } from './slots.ts'
 
 /** Milliseconds after which one more try makes sense for a call that found no room. */
@@ -20,13 +21,10 @@ export function bulkhead(backend: string, slots: Slots, clock: Clock): Filter<Pe
       call.record?.queuedSince(begun)
     }
   }
-  return (next) => async (call, out) => {
-    if (!slots.take()) await turn(call)
-    try {
-      return await next(call, out)
-    } finally {
-      slots.give()
-    }
+  const give = (): void => slots.give()
+  return (next) => {
+    const carryOut: typeof next = (call, out) => onceEnded(next(call, out), give)
+    return (call, out) => (slots.take() ? carryOut(call, out) : turn(call).then(() => carryOut(call, out)))
   }
 }
 

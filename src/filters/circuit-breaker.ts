@@ -120,7 +120,7 @@ class BackendCircuits implements Circuits {
 
 /** Leaves a backend alone that fails: its calls are refused at once for a while, and then a few of them probe it. */
 export function circuitBreaker(backend: string, circuits: Circuits): Filter<Permitted> {
-  return (next) => async (call, out) => {
+  return (next) => (call, out) => {
     const { target } = call.permit
     const tool = target.kind === 'one' && call.method === 'tools/call' ? target.name : undefined
     const circuit = circuits.of(tool)
@@ -128,19 +128,18 @@ export function circuitBreaker(backend: string, circuits: Circuits): Filter<Perm
     const ticket = circuit.admit()
     if (ticket === undefined) {
       call.record?.note('circuit-open')
-      throw circuitOpen(backend, circuit)
+      return Promise.reject(circuitOpen(backend, circuit))
     }
-    let verdict: ReturnType<typeof classify> = 'ignored'
-    try {
-      const reply = await next(call, out)
-      verdict = classify(reply)
-      return reply
-    } catch (error) {
-      verdict = classifyError(error)
-      throw error
-    } finally {
-      circuit.settle(ticket, verdict)
-    }
+    return next(call, out).then(
+      (reply) => {
+        circuit.settle(ticket, classify(reply))
+        return reply
+      },
+      (error: unknown) => {
+        circuit.settle(ticket, classifyError(error))
+        throw error
+      },
+    )
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Signal } from '../pipeline/signal.ts'
 import { createFakeClock, settled } from '../../test/support/fake-clock.ts'
 import { permitted } from '../../test/support/permitted.ts'
 import { collect, notificationOf, result, valueOfReply } from '../../test/support/scripted.ts'
@@ -8,7 +9,7 @@ import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import { hedge } from './hedge.ts'
 
 interface Begun {
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly out: Notifications
   readonly answer: PromiseWithResolvers<Reply>
 }

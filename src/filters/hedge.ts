@@ -1,3 +1,4 @@
+import { Canceller } from '../pipeline/signal.ts'
 import type { HedgeConfig } from '../config/resilience.ts'
 import { GatewayError } from '../errors.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
@@ -42,7 +43,7 @@ interface Hedged<C extends Permitted> {
 
 /** One of the two tries. */
 interface Try {
-  readonly own: AbortController
+  readonly own: Canceller
   failed: boolean
 }
 
@@ -63,7 +64,7 @@ async function race<C extends Permitted>(
     if (tries.every(({ failed }) => failed)) reject(unknown ?? error)
   }
   const begin = (): void => {
-    const one: Try = { own: new AbortController(), failed: false }
+    const one: Try = { own: new Canceller(), failed: false }
     const relay: Notifications = {
       send(notification) {
         heard ??= one
@@ -71,7 +72,7 @@ async function race<C extends Permitted>(
       },
     }
     tries.push(one)
-    next({ ...call, signal: one.own.signal }, relay).then(resolve, (error: unknown) => fail(one, error))
+    next({ ...call, signal: one.own }, relay).then(resolve, (error: unknown) => fail(one, error))
   }
   const onAbort = (): void => tries.forEach(({ own }) => own.abort(call.signal.reason))
   call.signal.addEventListener('abort', onAbort)

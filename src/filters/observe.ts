@@ -3,8 +3,7 @@ import type { Call, Notifications } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
 import { CallRecord } from '../pipeline/record.ts'
-import type { Answerer, Outcome } from './rescue.ts'
-import { toRefusal } from './rescue.ts'
+import { type Answerer, type Outcome, type Refusal, toRefusal } from './rescue.ts'
 
 /** Counts of calls since the gateway started. */
 export interface Meter {
@@ -39,39 +38,40 @@ export interface ObservePorts {
  * outside of everything else, so that refusals are seen too.
  */
 export function observe(next: Answerer, ports: ObservePorts): Answerer {
-  const { meter, log } = ports
-  const counted: Answerer = async (call, out) => {
+  const { meter, clock, log, observers } = ports
+  const isFollowed = observers.length > 0
+  const begin = (call: Call): CallRecord => {
+    const record = new CallRecord(call, clock)
+    for (const observer of observers) observer.begun?.(record)
+    return record
+  }
+  const follow = (record: CallRecord, out: Notifications): Promise<Outcome> =>
+    next({ ...record.call, record }, new CountedNotifications(out, record))
+  return async (call, out) => {
     meter.total++
     meter.inFlight++
-    const outcome = meter.inFlight > ports.maxCalls ? toRefusal(tooMany(), log) : await next(call, out)
+    const record = isFollowed ? begin(call) : undefined
+    const outcome =
+      meter.inFlight > ports.maxCalls
+        ? toRefusal(tooMany(), log)
+        : await (record === undefined ? next(call, out) : follow(record, out))
     meter.inFlight--
-    if (outcome.kind === 'refusal') {
-      meter.refused++
-      const { status, error } = outcome
-      log('debug', 'call refused', { method: call.method.slice(0, 64), status, reason: error.message })
+    if (outcome.kind === 'refusal') refused(ports, call, outcome)
+    if (record !== undefined) {
+      record.end()
+      for (const observer of observers) observer.ended(record, outcome)
     }
     return outcome
   }
-  return ports.observers.length === 0 ? counted : followed(counted, ports)
+}
+
+function refused({ meter, log }: ObservePorts, call: Call, { status, error }: Refusal): void {
+  meter.refused++
+  log('debug', 'call refused', { method: call.method.slice(0, 64), status, reason: error.message })
 }
 
 function tooMany(): GatewayError {
   return new GatewayError('TOO_MANY', 'Too many calls are in flight', { retryAfterMs: 1000 })
-}
-
-function followed(next: Answerer, { observers, clock }: ObservePorts): Answerer {
-  return async (call, out) => {
-    const record = new CallRecord(call, clock)
-    for (const observer of observers) observer.begun?.(record)
-    const outcome = await next(withRecord(call, record), new CountedNotifications(out, record))
-    record.end()
-    for (const observer of observers) observer.ended(record, outcome)
-    return outcome
-  }
-}
-
-function withRecord(call: Call, record: CallRecord): Call {
-  return { ...call, record }
 }
 
 /** Counts what is passed on. */

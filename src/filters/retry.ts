@@ -24,15 +24,13 @@ export interface RetryPorts {
  */
 export function retry(config: RetryConfig, ports: RetryPorts): Filter<Permitted> {
   const { budget, repeatable } = ports
-  return (next) => async (call, out) => {
+  return (next) => (call, out) => {
     budget.deposit()
     const watched = repeatable.mayBe(call) ? new WatchedNotifications(out) : undefined
     const relay = watched ?? out
-    try {
-      return await next(call, relay)
-    } catch (error) {
-      return again({ config, ports, next, watched }, call, { error, out: relay })
-    }
+    return next(call, relay).catch((error: unknown) =>
+      again({ config, ports, next, watched }, call, { error, out: relay }),
+    )
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Signal } from '../pipeline/signal.ts'
 import type { BulkheadConfig } from '../config/resilience.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import { type FairQueue, createFairQueue } from './limits/fair-queue.ts'
@@ -30,7 +31,7 @@ export interface Slots {
    * @param key who waits
    * @throws NoSlotError, or the reason of the signal
    */
-  wait(key: string, signal: AbortSignal): Promise<void>
+  wait(key: string, signal: Signal): Promise<void>
   /** Gives a slot back. */
   give(): void
   readonly taken: number
@@ -69,8 +70,8 @@ class FairSlots implements Slots {
     return true
   }
 
-  wait(key: string, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(signal.reason as Error)
+  wait(key: string, signal: Signal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const leave = (reason: unknown): void => {
       this.#queue.remove(key, waiter)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Signal } from '../pipeline/signal.ts'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { callOf, collect, request, result, untilAborted } from '../../test/support/scripted.ts'
 import { GatewayError } from '../errors.ts'
@@ -11,14 +12,14 @@ import { timeout } from './timeout.ts'
 const ONE: Target = { kind: 'one', backend: 'slow', name: 'x', paramHeaders: [] }
 const MANY: Target = { kind: 'many', operation: { kind: 'discover' }, backends: ['slow'] }
 
-function permitted(target: Target, signal: AbortSignal): Permitted {
+function permitted(target: Target, signal: Signal): Permitted {
   return { ...callOf(request('tools/call', { name: 'x' }), { signal }), target, permit: mintPermit(target) }
 }
 
 function setUp(handler: (call: Permitted) => Promise<Reply>) {
   const clock = createFakeClock()
   const caller = new AbortController()
-  let seen: AbortSignal | undefined
+  let seen: Signal | undefined
   const bounded = timeout(
     ({ backend }) => (backend === 'slow' ? 1000 : 1),
     clock,

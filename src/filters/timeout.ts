@@ -2,6 +2,8 @@ import { GatewayError } from '../errors.ts'
 import type { Permitted } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Filter } from '../pipeline/handler.ts'
+import { onceEnded } from '../pipeline/settle.ts'
+import { Canceller } from '../pipeline/signal.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 
 /**
@@ -12,22 +14,20 @@ import type { OneTarget } from '../pipeline/target.ts'
  * @param timeoutOf milliseconds for a target
  */
 export function timeout(timeoutOf: (target: OneTarget) => number, clock: Clock): Filter<Permitted> {
-  return (next) => async (call, out) => {
+  return (next) => (call, out) => {
     const { target } = call.permit
     if (target.kind !== 'one') return next(call, out)
-    const attempt = new AbortController()
+    const canceller = new Canceller()
     const ms = timeoutOf(target)
     const left = ms - (call.waited ?? 0)
-    const cancelTimer = clock.after(left, () => attempt.abort(outOfTime(target.backend, ms)))
-    const onAbort = (): void => attempt.abort(call.signal.reason)
+    const cancelTimer = clock.after(left, () => canceller.abort(outOfTime(target.backend, ms)))
+    const onAbort = (): void => canceller.abort(call.signal.reason)
     if (call.signal.aborted) onAbort()
     else call.signal.addEventListener('abort', onAbort)
-    try {
-      return await next({ ...call, signal: attempt.signal, deadline: clock.now() + left }, out)
-    } finally {
+    return onceEnded(next({ ...call, signal: canceller, deadline: clock.now() + left }, out), () => {
       cancelTimer()
       call.signal.removeEventListener('abort', onAbort)
-    }
+    })
   }
 }
 

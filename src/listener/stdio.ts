@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { Canceller } from '../pipeline/signal.ts'
 import { GatewayError } from '../errors.ts'
 import { toRefusal } from '../filters/rescue.ts'
 import { ANONYMOUS, type Notifications } from '../pipeline/call.ts'
@@ -44,9 +45,9 @@ class PipeListener implements StdioListener {
   readonly #ports: ListenerPorts
   readonly #writer: ReturnType<typeof modernWriter>
   /** Modern calls in flight, by raw id. */
-  readonly #calls = new Map<string, AbortController>()
+  readonly #calls = new Map<string, Canceller>()
   /** Those among them that last until somebody ends them. */
-  readonly #subscriptions = new Set<AbortController>()
+  readonly #subscriptions = new Set<Canceller>()
   readonly #working = new Set<Promise<void>>()
   readonly #legacy: LegacyPipe
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
@@ -71,7 +72,7 @@ class PipeListener implements StdioListener {
   async close(): Promise<void> {
     const reason = new GatewayError('DRAINING', 'The gateway is shutting down')
     this.#legacy.close(reason)
-    for (const controller of this.#calls.values()) controller.abort(reason)
+    for (const canceller of this.#calls.values()) canceller.abort(reason)
     this.#streams.input.destroy()
     await Promise.allSettled(this.#working)
   }
@@ -137,9 +138,9 @@ class PipeListener implements StdioListener {
     if (this.#calls.has(id))
       throw new GatewayError('INVALID_REQUEST', 'A request with this id is in flight already')
     const version = checkModernRequest(message, undefined)
-    const controller = new AbortController()
-    this.#calls.set(id, controller)
-    if (message.method === 'subscriptions/listen') this.#subscriptions.add(controller)
+    const canceller = new Canceller()
+    this.#calls.set(id, canceller)
+    if (message.method === 'subscriptions/listen') this.#subscriptions.add(canceller)
     try {
       const outcome = await this.#ports.answer(
         {
@@ -155,12 +156,12 @@ class PipeListener implements StdioListener {
             address: undefined,
           },
           headers: undefined,
-          signal: controller.signal,
+          signal: canceller,
         },
         this.#out,
       )
       // 2026-07-28, basic/patterns/cancellation: nothing more is sent for a cancelled request.
-      if (controller.signal.aborted) return
+      if (canceller.aborted) return
       void this.#write(
         outcome.kind === 'refusal'
           ? this.#writer.refusalText(outcome, id)
@@ -168,7 +169,7 @@ class PipeListener implements StdioListener {
       )
     } finally {
       this.#calls.delete(id)
-      this.#subscriptions.delete(controller)
+      this.#subscriptions.delete(canceller)
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Signal } from './signal.ts'
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import type { Era } from '../protocol/versions.ts'
 import { isLoopback, networkOf } from './network.ts'
@@ -78,7 +79,7 @@ export interface Call {
   /** The `Mcp-Param-*` headers of a modern HTTP request, which must agree with the body; undefined where there is no such duty. */
   readonly headers: HeaderLookup | undefined
   /** Aborted when the caller no longer wants the answer; the reason is a `GatewayError`. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** Milliseconds for which it waited for its turn so far: they count against its time. */
   readonly waited?: number
   /** When its time is over, on the clock of the gateway; undefined where nothing bounds it yet. */

@@ -1,3 +1,5 @@
+import { createTimers } from './timers.ts'
+
 /** Time as a port, so that nothing below the gateway reads it by itself and tests can own it. */
 export interface Clock {
   /** Milliseconds on a clock that never goes back; only differences mean anything. */
@@ -8,13 +10,18 @@ export interface Clock {
   after(ms: number, action: () => void): () => void
 }
 
+const now = (): number => performance.now()
+
 /** The real clock. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now,
   wallTime: () => Date.now(),
-  after: (ms, action) => {
-    const timer = setTimeout(action, ms)
-    timer.unref()
-    return () => clearTimeout(timer)
-  },
+  after: createTimers({
+    now,
+    wake(ms, action) {
+      const timer = setTimeout(action, ms)
+      timer.unref()
+      return () => clearTimeout(timer)
+    },
+  }),
 }

@@ -153,6 +153,13 @@ export function resultMessage(resultJson: string): ResultMessage {
   return message
 }
 
+/** An error message made by the gateway in the name of a backend. Its id is a placeholder that the listener replaces. */
+export function errorMessage(code: number, message: string): ErrorMessage {
+  const parsed = parseMessage(errorText('0', { code, message }))
+  if (parsed.kind !== 'error') throw new TypeError('Not an error')
+  return parsed
+}
+
 /** The text of an error response; `id` is raw JSON, left out where it is not known. */
 export function errorText(id: string | undefined, error: object): string {
   return `{"jsonrpc":"2.0",${id === undefined ? '' : `"id":${id},`}"error":${JSON.stringify(error)}}`

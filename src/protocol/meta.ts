@@ -13,6 +13,8 @@ export const META = {
   backend: 'io.toolgate/backend',
   /** On lists: backends that are away, with what is done about it. */
   backends: 'io.toolgate/backends',
+  /** On the result of a tool whose backend failed: the code, and what else is known. */
+  error: 'io.toolgate/error',
   /** On a listed tool whose exposed name had to be shortened: the full name. */
   fullName: 'io.toolgate/fullName',
 } as const

@@ -26,10 +26,12 @@ export interface ExposePorts {
 
 /** Gives replies of one backend the URIs and task ids that clients know. Nearly all are left to the byte. */
 export function expose(ports: ExposePorts): Filter<Permitted> {
-  return (next) => async (call, out) => {
+  return (next) => (call, out) => {
     const { target } = call.permit
-    const reply = await next(call, out)
-    return target.kind === 'one' ? exposeReply(ports, call, { target, reply }) : reply
+    const replied = next(call, out)
+    return target.kind === 'one'
+      ? replied.then((reply) => exposeReply(ports, call, { target, reply }))
+      : replied
   }
 }
 

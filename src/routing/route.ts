@@ -35,12 +35,18 @@ export interface RoutePorts {
 /** Finds out what a call is for: by table, never by taking names apart. */
 export function route(ports: RoutePorts): Stage<Call, Routed> {
   const router = new Router(ports)
-  return (next) => async (call, out) => {
-    const found = router.targetOf(call)
-    // Names that are known, which is nearly all, cost no turn of the event loop.
-    const target = found instanceof Promise ? await found : found
-    if (call.record !== undefined) call.record.target = target
-    return next({ ...call, target }, out)
+  return (next) => {
+    const proceed: typeof next = (call, out) => {
+      if (call.record !== undefined) call.record.target = call.target
+      return next(call, out)
+    }
+    return (call, out) => {
+      const found = router.targetOf(call)
+      // Names that are known, which is nearly all, cost no turn of the event loop.
+      return found instanceof Promise
+        ? found.then((target) => proceed({ ...call, target }, out))
+        : proceed({ ...call, target: found }, out)
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { anySignal } from '../pipeline/signal.ts'
 import type { Backend } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
@@ -77,7 +78,7 @@ async function ask(ports: SearchPorts, { call, target, out, ms }: Asking): Promi
   const cancel = ports.clock.after(ms, () =>
     attempt.abort(new GatewayError('BACKEND_TIMEOUT', `No answer within ${ms} ms`)),
   )
-  const signal = AbortSignal.any([call.signal, attempt.signal])
+  const signal = anySignal(call.signal, attempt.signal)
   try {
     const exposedName = subjectOf(message)
     return await backend.send({ message, target, exposedName, principal, downstream, headers, signal }, out)

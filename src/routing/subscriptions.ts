@@ -1,3 +1,4 @@
+import { type Signal, anySignal } from '../pipeline/signal.ts'
 import type { Backend, BackendSubscription } from '../backend/backend.ts'
 import { EVERYBODY } from '../backend/subscriptions.ts'
 import { GatewayError } from '../errors.ts'
@@ -183,9 +184,9 @@ class ClientSubscription {
   }
 
   /** Settles with the result when the gateway ends the subscription. */
-  async serve(draining: AbortSignal): Promise<Reply> {
+  async serve(draining: Signal): Promise<Reply> {
     const { signal } = this.#opening.call
-    const ends = AbortSignal.any([signal, this.#overflow.signal, this.#old.signal, draining])
+    const ends = anySignal(signal, this.#overflow.signal, this.#old.signal, draining)
     const owners = await unlessAborted(this.#owners(), ends)
     this.#follow(owners)
     this.#followTasks()
@@ -289,7 +290,7 @@ class ClientSubscription {
   }
 
   /** Waits until every backend has said what it honours, or the deadline has passed. */
-  async #agreed(signal: AbortSignal): Promise<void> {
+  async #agreed(signal: Signal): Promise<void> {
     const deadline = Promise.withResolvers<void>()
     const cancel = this.#ports.clock.after(this.#ports.listDeadline, deadline.resolve)
     const all = this.#parts.map(async (part) => {

@@ -19,6 +19,8 @@ export interface Site {
   readonly file: string
   /** What a program needs in its environment to use the state folder of this site. */
   readonly env: Record<string, string>
+  /** Further arguments of `toolgate serve`. */
+  readonly args?: readonly string[]
 }
 
 /** Writes a configuration into a folder of its own that goes when the scope ends. */
@@ -56,7 +58,7 @@ export interface GatewayProcess extends AsyncDisposable {
 
 /** Starts `toolgate serve` on a site and waits until it says where it listens, which it does when it is ready. */
 export async function gatewayProcess(where: Site): Promise<GatewayProcess> {
-  const child = spawn(process.execPath, [program, 'serve', '-c', where.file], {
+  const child = spawn(process.execPath, [program, 'serve', '-c', where.file, ...(where.args ?? [])], {
     env: where.env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

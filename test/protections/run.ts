@@ -5,12 +5,23 @@ import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { authentication } from './authentication.ts'
 import { authorization } from './authorization.ts'
+import { configuration } from './configuration.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
 import { type Protection, REMOVED } from './protection.ts'
+import { services } from './services.ts'
+import { signatures } from './signatures.ts'
 
 /** Every list of protections. */
-const PROTECTIONS: readonly Protection[] = [...authentication, ...authorization, ...hardening, ...integrity]
+const PROTECTIONS: readonly Protection[] = [
+  ...authentication,
+  ...authorization,
+  ...configuration,
+  ...hardening,
+  ...integrity,
+  ...services,
+  ...signatures,
+]
 
 /** Processes at once. */
 const PARALLEL = 2

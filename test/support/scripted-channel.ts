@@ -1,3 +1,4 @@
+import type { Signal } from '../../src/pipeline/signal.ts'
 import type { HttpChannel } from '../../src/backend/http/channel.ts'
 import {
   type Answer,
@@ -28,7 +29,7 @@ export interface ScriptedChannel extends HttpChannel {
   readonly notified: { readonly text: string; readonly headers: Readonly<Record<string, string>> }[]
   readonly deleted: Readonly<Record<string, string>>[]
   script: Script
-  onListen: (onMessage: (message: Message) => void, signal: AbortSignal) => Promise<void>
+  onListen: (onMessage: (message: Message) => void, signal: Signal) => Promise<void>
 }
 
 /** Creates a channel that answers by the script. Silence ends when the exchange is aborted. */

@@ -6,6 +6,7 @@ import type {
   BackendStatus,
   Subscriber,
 } from '../../src/backend/backend.ts'
+import type { Signal } from '../../src/pipeline/signal.ts'
 import type { AuthenticatedPrincipal, Call, Notifications, Reply } from '../../src/pipeline/call.ts'
 import type { ListKind } from '../../src/protocol/methods.ts'
 import {
@@ -128,8 +129,8 @@ export interface ScriptedBackend extends Backend {
   readonly listed: ListKind[]
   /** Answers the next requests. */
   onSend: (request: BackendRequest, out: Notifications) => Promise<Reply>
-  onList: (kind: ListKind, signal: AbortSignal) => Promise<BackendList>
-  onIdentify: (signal: AbortSignal) => Promise<BackendIdentity>
+  onList: (kind: ListKind, signal: Signal) => Promise<BackendList>
+  onIdentify: (signal: Signal) => Promise<BackendIdentity>
   /** What `status` says beside the name. */
   statusNow: Partial<BackendStatus>
   /** What the backend honours of what is subscribed to; everything unless told otherwise. */
@@ -229,9 +230,9 @@ export function tool(name: string, over: object = {}): { readonly name: string }
 }
 
 /** Never settles before the signal is aborted; then rejects with its reason. */
-export function untilAborted(signal: AbortSignal): Promise<never> {
+export function untilAborted(signal: Signal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
+    const onAbort = (): void => reject(signal.reason)
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort)
   })

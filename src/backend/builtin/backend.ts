@@ -1,8 +1,9 @@
 import { unlessAborted } from '../../pipeline/abort.ts'
 import type { Reply } from '../../pipeline/call.ts'
+import { toAbortSignal } from '../../pipeline/signal.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { member, valueOf } from '../../protocol/json.ts'
-import { errorText, parseMessage, resultMessage } from '../../protocol/message.ts'
+import { errorMessage, resultMessage } from '../../protocol/message.ts'
 import type { ListKind } from '../../protocol/methods.ts'
 import { NOTHING } from '../../protocol/subscription.ts'
 import { MODERN_VERSION } from '../../protocol/versions.ts'
@@ -64,12 +65,15 @@ export function createBuiltinBackend(
 async function carryOut(request: BackendRequest, tools: ReadonlyMap<string, BuiltinTool>): Promise<Reply> {
   const { message, target, principal, signal } = request
   if (message.method !== 'tools/call')
-    return refusal(-32601, `Method not found: ${message.method.slice(0, 64)}`)
+    return errorMessage(-32601, `Method not found: ${message.method.slice(0, 64)}`)
   const tool = target.name === undefined ? undefined : tools.get(target.name)
-  if (tool === undefined) return refusal(-32602, 'Unknown tool')
+  if (tool === undefined) return errorMessage(-32602, 'Unknown tool')
   const node = member(message.params, 'arguments')
   const args = node === undefined ? {} : valueOf(message.text, node)
-  const output = await unlessAborted(Promise.resolve(tool.call(args, { principal, signal })), signal)
+  const output = await unlessAborted(
+    Promise.resolve(tool.call(args, { principal, signal: toAbortSignal(signal) })),
+    signal,
+  )
   return resultMessage(JSON.stringify(toResult(output)))
 }
 
@@ -81,10 +85,4 @@ function toResult({ structured, text, isError }: ToolOutput): object {
     ...(structured === undefined ? {} : { structuredContent: structured }),
     ...(isError === true ? { isError } : {}),
   }
-}
-
-function refusal(code: number, message: string): Reply {
-  const parsed = parseMessage(errorText('0', { code, message }))
-  if (parsed.kind !== 'error') throw new TypeError('Not an error')
-  return parsed
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Signal } from '../../pipeline/signal.ts'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import {
   type ScriptedBackend,
@@ -232,7 +233,7 @@ test('a list comes from whoever has it first; one that hangs is not waited for',
   const { endpoints, backend, clock } = house(3)
   const [first, second] = endpoints
   if (first === undefined || second === undefined) return
-  let given: AbortSignal | undefined
+  let given: Signal | undefined
   first.onList = (_kind, signal) => untilAborted((given = signal))
   second.onList = () => Promise.resolve(listOf([tool('second')]))
   const listing = backend.list('tools', new AbortController().signal)

@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import type { EndpointsConfig, Isolation } from '../../config/types.ts'
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
@@ -108,18 +109,18 @@ class BalancedBackend implements Backend {
     return this.#endpoints.some((endpoint) => endpoint.resumes(request))
   }
 
-  identify(signal: AbortSignal): ReturnType<Backend['identify']> {
+  identify(signal: Signal): ReturnType<Backend['identify']> {
     // All of them, so that all are connected; who says what it is matters less.
     const attempts = this.#endpoints.map((endpoint) => () => endpoint.identify(signal))
     return firstOf({ attempts, stagger: 0, clock: this.#ports.clock, signal })
   }
 
-  async list(kind: Parameters<Backend['list']>[0], signal: AbortSignal): ReturnType<Backend['list']> {
+  async list(kind: Parameters<Backend['list']>[0], signal: Signal): ReturnType<Backend['list']> {
     if (this.#endpoints.every(({ fitness }) => fitness === 'away')) await this.identify(signal)
     const order = [...this.#endpoints.keys()].toSorted(
       (a, b) => Number(this.#isGood(b)) - Number(this.#isGood(a)),
     )
-    const attempts = order.map((index) => (inner: AbortSignal) => this.#at(index).list(kind, inner))
+    const attempts = order.map((index) => (inner: Signal) => this.#at(index).list(kind, inner))
     return firstOf({ attempts, stagger: STAGGER, clock: this.#ports.clock, signal })
   }
 

@@ -1,13 +1,14 @@
+import { type Signal, anySignal } from '../../pipeline/signal.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 
 /** Asking several for the same. */
 export interface Asking<T> {
   /** In the order in which they are asked. */
-  readonly attempts: readonly ((signal: AbortSignal) => Promise<T>)[]
+  readonly attempts: readonly ((signal: Signal) => Promise<T>)[]
   /** Milliseconds after which the next one is asked too, while none has answered. 0 asks all at once. */
   readonly stagger: number
   readonly clock: Clock
-  readonly signal: AbortSignal
+  readonly signal: Signal
 }
 
 /**
@@ -19,7 +20,7 @@ export interface Asking<T> {
 export function firstOf<T>({ attempts, stagger, clock, signal }: Asking<T>): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>()
   const late = new AbortController()
-  const inner = AbortSignal.any([signal, late.signal])
+  const inner = anySignal(signal, late.signal)
   let next = 0
   let failed = 0
   let firstFailure: { readonly at: number; readonly error: unknown } | undefined

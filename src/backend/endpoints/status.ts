@@ -12,7 +12,7 @@ export function mergedStatus(name: string, seen: readonly SeenEndpoint[]): Backe
   const speaker = [...up, ...all].find(({ identity }) => identity !== undefined)
   return {
     name,
-    transport: 'http',
+    transport: all[0]?.transport ?? 'http',
     condition: mergedCondition(all),
     since: latest(all.map(({ since }) => since)),
     health: mergedHealth(seen),

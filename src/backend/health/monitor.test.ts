@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Signal } from '../../pipeline/signal.ts'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { untilAborted } from '../../../test/support/scripted.ts'
 import type { HealthConfig } from '../../config/types.ts'
@@ -10,7 +11,7 @@ import { type Monitor, createMonitor } from './monitor.ts'
 const CONFIG: HealthConfig = { interval: 10_000, timeout: 1000, unhealthy: 3, healthy: 2 }
 
 /** A check that takes that many milliseconds and then does this. */
-type Check = (signal: AbortSignal) => Promise<unknown>
+type Check = (signal: Signal) => Promise<unknown>
 
 interface Ward {
   readonly monitor: Monitor

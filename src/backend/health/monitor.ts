@@ -1,3 +1,4 @@
+import { type Signal, anySignal } from '../../pipeline/signal.ts'
 import type { HealthConfig } from '../../config/types.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
@@ -13,7 +14,7 @@ export interface MonitorPorts {
   readonly log: Log
   readonly backend: string
   /** Asks for a sign of life; rejects where there is none, or the signal is aborted. */
-  readonly check: (signal: AbortSignal) => Promise<unknown>
+  readonly check: (signal: Signal) => Promise<unknown>
   /** What traffic says; looks for a backend that is down by itself. */
   readonly link: () => { readonly condition: BackendCondition; readonly since: number }
 }
@@ -109,7 +110,7 @@ class EndpointMonitor implements Monitor {
       deadline.abort(new GatewayError('BACKEND_TIMEOUT', message)),
     )
     try {
-      await check(AbortSignal.any([deadline.signal, this.#closing.signal]))
+      await check(anySignal(deadline.signal, this.#closing.signal))
       this.#latency = clock.now() - begun
       this.#passed(config)
     } catch (error) {

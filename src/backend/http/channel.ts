@@ -1,13 +1,11 @@
-import { Pool } from 'undici'
-import type { SigningConfig } from '../../config/signing-schema.ts'
+import type { Signal } from '../../pipeline/signal.ts'
 import type { HttpBackendConfig } from '../../config/types.ts'
 import { unlessAborted } from '../../pipeline/abort.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { type Message, parseMessage } from '../../protocol/message.ts'
 import type { SseEvent } from '../../protocol/sse.ts'
-import { createSigner } from '../../signing/sign.ts'
-import { type Channel, ChannelError, type ChannelEvents, type Exchange } from '../channel.ts'
+import { type Channel, ChannelError, type ChannelEvents } from '../channel.ts'
 import {
   type HttpDispatch,
   type HttpExchangePorts,
@@ -17,6 +15,7 @@ import {
 import { probePath } from './probe.ts'
 import { openSseChannel } from './sse-channel.ts'
 import { type StreamPosition, readEventStream } from './stream.ts'
+import { openWire } from './wire.ts'
 
 /** What an HTTP channel needs from outside. */
 export interface HttpChannelPorts {
@@ -54,23 +53,19 @@ export interface HttpChannel extends Channel {
    *
    * @throws ChannelError; `status` 405 means that the server offers no such stream
    */
-  listen(
-    headers: Readonly<Record<string, string>>,
-    handlers: StreamHandlers,
-    signal: AbortSignal,
-  ): Promise<void>
+  listen(headers: Readonly<Record<string, string>>, handlers: StreamHandlers, signal: Signal): Promise<void>
   /**
    * Opens a session of the HTTP+SSE transport (2024-11-05, basic/transports) at the same URL.
    *
    * @throws ChannelError, or the reason of the signal
    */
-  openSse(events: ChannelEvents, signal: AbortSignal): Promise<Channel>
+  openSse(events: ChannelEvents, signal: Signal): Promise<Channel>
   /**
    * Asks a path of the same server with GET.
    *
    * @throws ChannelError with any status but 200 to 299, or without an answer; or the reason of the signal
    */
-  probe(path: string, signal: AbortSignal): Promise<void>
+  probe(path: string, signal: Signal): Promise<void>
   /** Ends a legacy session; a failure does not matter. */
   deleteSession(headers: Readonly<Record<string, string>>): Promise<void>
 }
@@ -80,7 +75,7 @@ const DELETE_TIMEOUT = 2000
 
 /** Opens the connection pool of one backend. Nothing is sent yet. */
 export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelPorts): HttpChannel {
-  const { url, dispatch, dispatchAside, dispatchFor, headersOf, close } = wireTo(config, ports)
+  const { url, dispatch, dispatchAside, dispatchFor, headersOf, close } = openWire(config, ports)
   const exchanges: HttpExchangePorts = {
     ...ports,
     send(exchange, handler) {
@@ -139,80 +134,6 @@ export function createHttpChannel(config: HttpBackendConfig, ports: HttpChannelP
 const POST = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream']
 const GET = ['accept', 'text/event-stream']
 
-/** The connections to one backend, and how requests are addressed. */
-function wireTo(config: HttpBackendConfig, ports: HttpChannelPorts) {
-  const url = new URL(config.url)
-  // HTTP/2 stays off: its GOAWAY handling in undici 8 has lost requests in flight (nodejs/undici#5468).
-  const tuning = {
-    ...retirement(config),
-    allowH2: false,
-    pipelining: 1,
-    connect: { timeout: config.resilience.connect },
-  }
-  const pool = new Pool(url.origin, { connections: config.connections, ...tuning })
-  // What stays open for long, and what such exchanges need to go on, must never wait behind each other. Their number
-  // is bounded where they come from: by sessions and by calls.
-  const side = new Pool(url.origin, { connections: null, ...tuning })
-  const own = Object.entries(config.headers).flat()
-  const path = `${url.pathname}${url.search}`
-  const common = ['user-agent', ports.userAgent, ...own]
-  const through =
-    (connections: Pool): HttpDispatch =>
-    ({ method, headers, body = null, path: at = path, headersTimeout = 0, bodyTimeout = 0 }, handler) => {
-      connections.dispatch({ path: at, method, headers, body, headersTimeout, bodyTimeout }, handler)
-    }
-  const signed = config.signing === undefined ? through : signing(config.signing, url, ports.clock)(through)
-  const dispatch = signed(pool)
-  const dispatchAside = signed(side)
-  const dispatchEndless: HttpDispatch = (options, handler) =>
-    dispatchAside({ ...options, bodyTimeout: ports.silence, headersTimeout: ports.silence }, handler)
-  const dispatchFor = ({ isEndless, patient }: Exchange): HttpDispatch => {
-    if (isEndless === true) return dispatchEndless
-    return patient === true ? dispatchAside : dispatch
-  }
-  const headersOf = (base: readonly string[], extra: Readonly<Record<string, string>>): string[] => {
-    const headers = [...base, ...common]
-    for (const name in extra) {
-      const value = extra[name]
-      if (value !== undefined) headers.push(name, value)
-    }
-    return headers
-  }
-  const close = async (): Promise<void> => {
-    await Promise.all([pool.destroy(), side.destroy()])
-  }
-  return { url, dispatch, dispatchAside, dispatchFor, headersOf, close }
-}
-
-/** Signs every request just before it is sent, so that what is covered is what the backend gets. */
-function signing(config: SigningConfig, url: URL, clock: Clock) {
-  const sign = createSigner(config, clock)
-  return (through: (connections: Pool) => HttpDispatch) =>
-    (connections: Pool): HttpDispatch => {
-      const dispatch = through(connections)
-      return (options, handler) => {
-        const { method, headers, body, path } = options
-        const at = path === undefined ? url : new URL(path, url)
-        dispatch({ ...options, headers: [...headers, ...sign({ method, url: at, headers, body })] }, handler)
-      }
-    }
-}
-
-/** Milliseconds before the end that a server names for an idle connection (`Keep-Alive: timeout`) at which it is given up. */
-const KEEP_ALIVE_MARGIN = 2000
-
-/**
- * Idle connections are given up before the server does: a request that meets the end of its connection is lost, and
- * nobody knows whether it was carried out. A server that names a time of the margin or less gets every request on a
- * connection of its own.
- */
-function retirement({ keepAlive }: HttpBackendConfig) {
-  return {
-    ...(keepAlive === undefined ? {} : { keepAliveTimeout: keepAlive }),
-    keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
-  }
-}
-
 function takeMessage(event: SseEvent, handlers: StreamHandlers): void {
   if (event.data === '' || (event.event !== 'message' && event.event !== '')) return
   const message = parseMessage(event.data)
@@ -222,7 +143,7 @@ function takeMessage(event: SseEvent, handlers: StreamHandlers): void {
 /** Reads a stream from where it was left, once the server wants to be asked again. */
 async function goOn(
   position: StreamPosition,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  { clock, signal }: { readonly clock: Clock; readonly signal: Signal },
   read: (headers: Readonly<Record<string, string>>) => Promise<void>,
 ): Promise<void> {
   const { lastEventId } = position
@@ -238,7 +159,7 @@ async function goOn(
   }
 }
 
-async function pauseUntil(time: number, clock: Clock, signal: AbortSignal): Promise<void> {
+async function pauseUntil(time: number, clock: Clock, signal: Signal): Promise<void> {
   const wait = time - clock.now()
   if (wait <= 0) return
   const { promise, resolve } = Promise.withResolvers<void>()

@@ -38,7 +38,7 @@ const RESUME_TRIES = 3
  */
 export function exchangeOverHttp(exchange: Exchange, ports: HttpExchangePorts): Promise<Answer> {
   const { signal } = exchange
-  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  if (signal.aborted) return Promise.reject(signal.reason)
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   const running = new HttpExchange(exchange, ports, { resolve, reject })
   ports.send(exchange, new HttpResponse(running, ports, undefined))
@@ -102,7 +102,7 @@ class HttpExchange implements Outcome {
   }
 
   #abort(): void {
-    this.#settled()?.reject(this.exchange.signal.reason as Error)
+    this.#settled()?.reject(this.exchange.signal.reason)
     this.#controller?.abort(new Error('cancelled'))
   }
 

@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { rawOf } from '../../protocol/json.ts'
@@ -37,7 +38,7 @@ export interface SseChannelPorts {
 export async function openSseChannel(
   ports: SseChannelPorts,
   events: ChannelEvents,
-  signal: AbortSignal,
+  signal: Signal,
 ): Promise<Channel> {
   const channel = new SseChannel(ports, events)
   const onAbort = (): void => channel.fail(signal.reason)

@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import { type SseEvent, createSseParser } from '../../protocol/sse.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { ChannelError } from '../channel.ts'
@@ -23,7 +24,7 @@ export interface EventStreamRequest {
   readonly onEvent: (event: SseEvent) => void
   /** The server has accepted the stream. */
   readonly onOpen: () => void
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly maxReplyBytes: number
   /** Milliseconds of silence, comments included, after which the stream is taken for lost. */
   readonly silence: number
@@ -43,11 +44,11 @@ const LONGEST_PAUSE = 30_000
 export function readEventStream(request: EventStreamRequest): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const { signal } = request
-  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  if (signal.aborted) return Promise.reject(signal.reason)
   let open = false
   let abort: (() => void) | undefined
   const onAbort = (): void => {
-    reject(signal.reason as Error)
+    reject(signal.reason)
     abort?.()
   }
   signal.addEventListener('abort', onAbort)

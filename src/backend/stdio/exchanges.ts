@@ -1,3 +1,4 @@
+import { GatewayError } from '../../errors.ts'
 import type { ErrorMessage, NotificationMessage, ResultMessage } from '../../protocol/message.ts'
 import { parseMessage } from '../../protocol/message.ts'
 import { toLine } from '../../protocol/lines.ts'
@@ -50,12 +51,12 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
   return {
     start: (exchange) => {
       const { id, text, signal, attempt } = exchange
-      if (signal.aborted) return Promise.reject(signal.reason as Error)
+      if (signal.aborted) return Promise.reject(signal.reason)
       if (entries.has(id)) return Promise.reject(new TypeError(`An exchange ${id} is under way already`))
       const queued = out.write(toLine(text), attempt && (() => attempt.sent()))
       if (queued === undefined) return Promise.reject(notReading())
       return new Promise((resolve, reject) => {
-        const onAbort = (): void => end(entry, signal.reason as Error)
+        const onAbort = (): void => end(entry, signal.reason)
         const settle = (action: () => void): void => {
           if (entries.get(id) === entry) entries.delete(id)
           signal.removeEventListener('abort', onAbort)
@@ -69,7 +70,7 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
         })
         const entry: Entry = { exchange, queued, delivery, answered: false, settle, resolve, reject }
         entries.set(id, entry)
-        signal.addEventListener('abort', onAbort, { once: true })
+        signal.addEventListener('abort', onAbort)
       })
     },
     answer: (id, message) => {
@@ -87,7 +88,7 @@ export function createExchanges(out: WriteQueue, bounds: ExchangeBounds): Exchan
     notify: (id, notification) => {
       const entry = entries.get(id)
       entry?.exchange.attempt?.alive()
-      if (entry?.delivery.push(notification) === false) end(entry, slowConsumer())
+      if (entry?.delivery.push(notification) === false) end(entry, slowConsumer(bounds))
       return entry !== undefined
     },
     fail: (id, failure) => {
@@ -120,6 +121,7 @@ export function notReading(): ChannelError {
   return new ChannelError({ kind: 'unreachable', reason: 'The process does not read its input' })
 }
 
-function slowConsumer(): ChannelError {
-  return new ChannelError({ kind: 'protocol', reason: 'slow consumer' })
+/** The backend did all that it should: it is the client that does not read. */
+function slowConsumer({ queue }: ExchangeBounds): GatewayError {
+  return new GatewayError('SLOW_CONSUMER', `The client left ${queue} messages of the call unread`)
 }

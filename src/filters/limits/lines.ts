@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import type { Granted, LimitStore, Taken } from '../../store/limit-store.ts'
 import { type FairQueue, createFairQueue } from './fair-queue.ts'
@@ -11,7 +12,7 @@ export interface LineUp {
   readonly standings: readonly RuleStanding[] | undefined
   /** Whose call it is: callers take turns. */
   readonly caller: string
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** Called when it waits for that limit. */
   readonly onQueued: (limit: string) => void
 }

@@ -8,12 +8,16 @@ const REQUEST_HEADERS: ReadonlySet<string> = new Set([
   'accept',
   'authorization',
   'baggage',
+  'content-digest',
   'content-type',
   'dpop',
   'last-event-id',
+  'signature',
+  'signature-input',
   'traceparent',
   'tracestate',
   'x-api-key',
+  'x-signature',
 ])
 /** `Mcp-Session-Id`, `Mcp-Method`, and `Mcp-Param-*`, whose names depend on tools. */
 const MCP_HEADER = /^mcp-[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/

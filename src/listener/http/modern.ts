@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Canceller } from '../../pipeline/signal.ts'
 import { GatewayError } from '../../errors.ts'
 import { toRefusal } from '../../filters/rescue.ts'
 import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
@@ -35,17 +36,17 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
   return {
     async request(post, message) {
       const { request, response } = post
-      const controller = new AbortController()
+      const canceller = new Canceller()
       response.on('close', () => {
         if (!response.writableFinished)
-          controller.abort(new GatewayError('CANCELLED', 'The client closed the connection'))
+          canceller.abort(new GatewayError('CANCELLED', 'The client closed the connection'))
       })
       const id = rawOf(message.text, message.id)
       const responder = createResponder(response, {
         clock: ports.clock,
         accept: post.accept,
         queue: ports.settings.limits.queue,
-        onOverflow: (error) => controller.abort(error),
+        onOverflow: (error) => canceller.abort(error),
       })
       const downstream = downstreamOf(message, post)
       if (downstream instanceof GatewayError) {
@@ -55,7 +56,7 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
       const { principal } = post
       const leave = principal.anonymous
         ? undefined
-        : ports.door.holds.enter(principal, (reason) => controller.abort(reason))
+        : ports.door.holds.enter(principal, (reason) => canceller.abort(reason))
       const outcome = await ports.answer(
         {
           message,
@@ -64,7 +65,7 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
           principal,
           downstream,
           headers: paramHeadersOf(request),
-          signal: controller.signal,
+          signal: canceller,
         },
         { send: (notification) => responder.event(notification.text) },
       )

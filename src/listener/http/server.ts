@@ -229,6 +229,7 @@ class Front {
     const { request, response } = exchange
     // Whoever had to wait at the door may have left.
     if (response.destroyed) return
+    if (request.method !== 'POST') this.#ports.door.checkContent(request, exchange.principal, '')
     const post: Post = { ...exchange, accept: acceptableOf(request.headers.accept) }
     if (face === 'stream') {
       if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
@@ -253,7 +254,7 @@ class Front {
     const { request } = post
     if (request.method !== 'POST') throw methodNotAllowed(request, 'POST')
     if (!isJson(request.headers['content-type'])) throw notJson()
-    readBody(request, this.#ports.settings.limits, this.#ports.clock)
+    this.#read(post)
       .then((text) => this.#sse.message(post, text))
       .catch((error: unknown) => this.#refuse(post, error))
   }
@@ -267,10 +268,18 @@ class Front {
     }
   }
 
+  /** The content, once it is known to be what its sender vouches for. */
+  async #read({ request, principal }: Post): Promise<string> {
+    const { settings, clock, door } = this.#ports
+    const text = await readBody(request, settings.limits, clock)
+    door.checkContent(request, principal, text)
+    return text
+  }
+
   async #post(post: Post): Promise<void> {
     const { request } = post
     const { limits } = this.#ports.settings
-    const text = await readBody(request, limits, this.#ports.clock)
+    const text = await this.#read(post)
     // Only sessions of one legacy revision know batches; without a session it is no message at all.
     if (isBatch(text) && request.headers['mcp-session-id'] !== undefined)
       return this.#legacy.batch(post, text)

@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { rawOf } from '../../protocol/json.ts'
 import type { ErrorMessage, ResultMessage } from '../../protocol/message.ts'
@@ -10,7 +11,7 @@ export interface ClientRequest {
   /** Takes the message to the client. */
   readonly write: (text: string) => void
   /** Aborting takes the request back: the client gets `notifications/cancelled`. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
 }
 
 /** The requests that wait for one client, and its answers to them. */
@@ -36,10 +37,10 @@ export function createClientRequests(): ClientRequests {
         write(
           `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"The call has ended"}}`,
         )
-        reject(signal.reason as Error)
+        reject(signal.reason)
       }
-      if (signal.aborted) return Promise.reject(signal.reason as Error)
-      signal.addEventListener('abort', onAbort, { once: true })
+      if (signal.aborted) return Promise.reject(signal.reason)
+      signal.addEventListener('abort', onAbort)
       waiting.set(id, (message) => {
         signal.removeEventListener('abort', onAbort)
         resolve(message)
@@ -63,17 +64,17 @@ export function createClientRequests(): ClientRequests {
 }
 
 /** Settles after `ms`; @throws the reason of the signal where that comes first */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+export function pause(clock: Clock, ms: number, signal: Signal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  if (signal.aborted) return Promise.reject(signal.reason)
   const onAbort = (): void => {
     cancel()
-    reject(signal.reason as Error)
+    reject(signal.reason)
   }
   const cancel = clock.after(ms, () => {
     signal.removeEventListener('abort', onAbort)
     resolve()
   })
-  signal.addEventListener('abort', onAbort, { once: true })
+  signal.addEventListener('abort', onAbort)
   return promise
 }

@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Outcome, Refusal } from '../../filters/rescue.ts'
 import type { Notifications } from '../../pipeline/call.ts'
@@ -33,7 +34,7 @@ export interface AskingPorts {
   readonly clock: Clock
   /** Milliseconds that people get for the answers of one round. */
   readonly parkTime: number
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** The task that asks, if one does. */
   readonly taskId?: string | undefined
 }
@@ -115,7 +116,7 @@ export async function answersTo(
     throw new InputFailure('The call needs input, but the client accepts no event stream to be asked on')
   const controller = new AbortController()
   const onAbort = (): void => controller.abort(ports.signal.reason)
-  ports.signal.addEventListener('abort', onAbort, { once: true })
+  ports.signal.addEventListener('abort', onAbort)
   if (ports.signal.aborted) onAbort()
   const cancelTimer = ports.clock.after(ports.parkTime, () =>
     controller.abort(new InputFailure(`The client gave no answer within ${ports.parkTime} ms`)),

@@ -1,3 +1,4 @@
+import { Canceller, type Signal } from '../../pipeline/signal.ts'
 import { GatewayError } from '../../errors.ts'
 import { type Outcome, toRefusal } from '../../filters/rescue.ts'
 import {
@@ -121,7 +122,7 @@ export async function openSession(
 /** For whom a call is made, and where it leads. */
 interface Caller {
   readonly principal: Principal
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly out: Notifications
   /** Whether the tasks extension is declared for the client. */
   readonly withTasks?: boolean
@@ -151,7 +152,7 @@ class ClientSession implements LegacySession {
   readonly #requests: ClientRequests = createClientRequests()
   readonly #watch: Watch
   /** Calls in flight, by raw id. */
-  readonly #calls = new Map<string, AbortController>()
+  readonly #calls = new Map<string, Canceller>()
   readonly #memory: ShapeMemory
   readonly #tasks: SessionTasks
   /** Whether the client can make calls tasks, as it was told. */
@@ -222,7 +223,7 @@ class ClientSession implements LegacySession {
   close(reason: GatewayError): void {
     this.#measure()
     this.#watch.close()
-    this.#calls.forEach((controller) => controller.abort(reason))
+    this.#calls.forEach((canceller) => canceller.abort(reason))
   }
 
   /** However it ends, that is no error: not even that its client was not heard of for long. */
@@ -240,7 +241,7 @@ class ClientSession implements LegacySession {
     const id = rawOf(initialize.text, initialize.id)
     const discover = parseMessage(`{"jsonrpc":"2.0","id":${id},"method":"server/discover"}`)
     if (discover.kind !== 'request') throw new TypeError('Not a request')
-    const { signal } = new AbortController()
+    const signal = new Canceller()
     const outcome = await this.#answer(discover, {
       principal: this.owner.principal,
       signal,
@@ -310,11 +311,11 @@ class ClientSession implements LegacySession {
       const problem = `A request with the id ${id.slice(0, 64)} is in flight already`
       throw new GatewayError('INVALID_REQUEST', problem)
     }
-    const controller = new AbortController()
-    this.#calls.set(id, controller)
-    const leave = this.#ports.door.holds.enter(principal, (reason) => controller.abort(reason))
+    const canceller = new Canceller()
+    this.#calls.set(id, canceller)
+    const leave = this.#ports.door.holds.enter(principal, (reason) => canceller.abort(reason))
     try {
-      const { signal } = controller
+      const signal: Signal = canceller
       if (this.#hasTasks && isTaskRequest(message.method))
         return await this.#carryOutTask(message, { principal, signal, out })
       const wish = this.#hasTasks ? taskWishOf(message) : undefined
@@ -351,7 +352,7 @@ class ClientSession implements LegacySession {
     return this.#replyText(answer.outcome, { method: 'tools/call', subject: answer.subject, id })
   }
 
-  #asking(signal: AbortSignal): AskingPorts {
+  #asking(signal: Signal): AskingPorts {
     return {
       requests: this.#requests,
       capabilities: this.#capabilities,

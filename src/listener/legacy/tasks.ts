@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Signal } from '../../pipeline/signal.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Outcome } from '../../filters/rescue.ts'
 import type { Clock } from '../../pipeline/clock.ts'
@@ -22,7 +23,7 @@ export interface TaskAsking {
   readonly send: (message: RequestMessage) => Promise<Outcome>
   /** Puts questions that belong to that task to the client and yields the raw `inputResponses`. */
   readonly ask: (requests: readonly InputRequest[], taskId: string) => Promise<string>
-  readonly signal: AbortSignal
+  readonly signal: Signal
 }
 
 /** What a request about a task comes to, in the form that any other result is then given to the client. */

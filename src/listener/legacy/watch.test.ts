@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Signal } from '../../pipeline/signal.ts'
 import { createFakeClock, settled } from '../../../test/support/fake-clock.ts'
 import { notificationOf, result } from '../../../test/support/scripted.ts'
 import { GatewayError } from '../../errors.ts'
@@ -11,7 +12,7 @@ import { createWatch } from './watch.ts'
 /** One `subscriptions/listen` call. */
 interface Listening {
   readonly filter: Readonly<Record<string, unknown>>
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly out: Notifications
   end(outcome: Outcome): void
   /** Agrees to everything, or to these resources. */

@@ -1,3 +1,4 @@
+import type { Signal } from '../../pipeline/signal.ts'
 import type { Outcome } from '../../filters/rescue.ts'
 import type { Notifications } from '../../pipeline/call.ts'
 import type { Clock } from '../../pipeline/clock.ts'
@@ -24,7 +25,7 @@ export interface Watch {
 /** What a watch needs. */
 export interface WatchPorts {
   /** Makes the call for the session. */
-  readonly answer: (message: RequestMessage, signal: AbortSignal, out: Notifications) => Promise<Outcome>
+  readonly answer: (message: RequestMessage, signal: Signal, out: Notifications) => Promise<Outcome>
   /** Takes a notification to the client. */
   readonly push: (text: string) => void
   /** The raw task of a `notifications/tasks` as the client knows it, without that of the subscription. */

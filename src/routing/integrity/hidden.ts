@@ -1,10 +1,9 @@
+import { HIDDEN_IN_NAME } from '../../protocol/hidden.ts'
+
 /**
  * Characters that nobody sees or that change how others are seen. A model reads them all the same, which makes them a
  * way to give it orders behind the back of its user (Unicode TR36 and TR39; "Trojan Source", CVE-2021-42574).
  */
-
-/** Never part of a name: controls, everything that is drawn as nothing, separators, private use, halves of characters. */
-const HIDDEN_IN_NAME = /[\p{Cc}\p{Cf}\p{DI}\p{Zl}\p{Zp}\p{Co}\p{Cs}\p{NChar}]/u
 
 /** Scripts whose letters are joined or kept apart by U+200C and U+200D. */
 const JOINING =

@@ -160,8 +160,8 @@ function reachedOf({ backends }: Pick<Config, 'backends'>, builtin: string): Rea
   const own: readonly [string, Reached] = [builtin, { transport: 'builtin', origin: undefined }]
   return new Map([
     ...backends.map((backend): readonly [string, Reached] => {
-      const origin = backend.transport === 'http' ? new URL(backend.url).origin : undefined
-      return [backend.name, { transport: backend.transport, origin }]
+      if (backend.transport === 'stdio') return [backend.name, { transport: 'stdio', origin: undefined }]
+      return [backend.name, { transport: 'http', origin: new URL(backend.url).origin }]
     }),
     own,
   ])

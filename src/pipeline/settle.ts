@@ -1,0 +1,16 @@
+/**
+ * Does something once the work has ended, well or not, before whoever waits for it hears of it. As `finally` in an async
+ * function, at half its price: for what every call passes through.
+ */
+export function onceEnded<T>(work: Promise<T>, end: () => void): Promise<T> {
+  return work.then(
+    (value) => {
+      end()
+      return value
+    },
+    (error: unknown) => {
+      end()
+      throw error
+    },
+  )
+}
