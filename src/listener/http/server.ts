@@ -1,6 +1,6 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, toGatewayError } from '../../errors.ts'
 import { toRefusal } from '../../filters/rescue.ts'
 import type { Route } from '../../pipeline/call.ts'
 import { eraOf } from '../../protocol/ladder.ts'
@@ -301,6 +301,7 @@ class Front {
   #refuse(at: RefusedAt & { readonly response: ServerResponse }, error: unknown, id?: string): void {
     const { response } = at
     const refusal = toRefusal(error, this.#ports.log)
+    this.#ports.measures?.requestRefused(toGatewayError(error).code)
     if (response.headersSent || response.destroyed) return void response.destroy()
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')
