@@ -174,6 +174,8 @@ describe('labels', () => {
       await raw.modern('tools/call', { name: 'b_echo', arguments: { [name]: name } })
       await raw.modern('prompts/get', { name })
       await raw.modern('resources/read', { uri: `file:///${name}` })
+      const uri = `file:///${name}`
+      await raw.modern('resources/read', { uri }, { route: 'b', headers: { 'mcp-name': uri } })
       await raw.modern(`x/${name}`)
       await raw.modern('tools/list', {}, { route: name })
       await raw.modern('tools/call', { name, arguments: {} }, { route: 'b' })
@@ -197,11 +199,14 @@ describe('labels', () => {
 
   test('cannot be made by clients, whatever they write and wherever', async (t) => {
     const b = await modernServer(scopeOf(t))
-    const built = await house(scopeOf(t), { backends: { b } })
+    // A check that ends in between would bring its duration.
+    const quiet = { settings: { url: b.url, health: 'off' } }
+    const built = await house(scopeOf(t), { backends: { b: quiet } })
     await attack(built)
-    const first = series(scrape(built))
+    const first = new Set(series(scrape(built)))
     await attack(built)
-    assert.deepEqual(series(scrape(built)), first)
+    const second = new Set(series(scrape(built)))
+    assert.deepEqual([...second.symmetricDifference(first)], [])
     for (const one of first) assert.doesNotMatch(one, /[0-9a-f]{16}/)
   })
 
