@@ -163,6 +163,25 @@ describe('a scrape', () => {
   })
 })
 
+test('sessions are measured when they end: of clients, and at backends with the error that ended them', async (t) => {
+  const built = await traffic(scopeOf(t))
+  const { samples, sum } = scrape(built)
+  const [ended] = samples('mcp_server_session_duration_seconds_count')
+  assert.deepEqual(ended, {
+    name: 'mcp_server_session_duration_seconds_count',
+    labels: { mcp_protocol_version: '2025-11-25', network_transport: 'tcp', network_protocol_name: 'http' },
+    value: 1,
+  })
+  const forgotten = {
+    error_type: 'SESSION_NOT_FOUND',
+    toolgate_backend: 'legacy',
+    mcp_protocol_version: '2025-11-25',
+  }
+  assert.equal(sum('mcp_client_session_duration_seconds_count', forgotten), 1)
+  // The client that was not ended by its owner is still there.
+  assert.equal(sum('toolgate_sessions'), 1)
+})
+
 describe('labels', () => {
   /** Whatever a client can make up, in every place that it can write to. */
   async function attack({ raw, url }: House): Promise<void> {
