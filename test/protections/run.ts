@@ -8,6 +8,7 @@ import { authorization } from './authorization.ts'
 import { configuration } from './configuration.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
+import { metrics } from './metrics.ts'
 import { type Protection, REMOVED } from './protection.ts'
 import { services } from './services.ts'
 import { signatures } from './signatures.ts'
@@ -20,6 +21,7 @@ const PROTECTIONS: readonly Protection[] = [
   ...configuration,
   ...hardening,
   ...integrity,
+  ...metrics,
   ...services,
   ...signatures,
   ...telemetry,
