@@ -146,7 +146,7 @@ export function createGateway(config: Config, ports: GatewayPorts): Gateway {
   const catalog = createCatalog([...all.values()], { clock, log, integrity, ...shown })
   const taskIds = createTaskIds(sealer)
   const common = { clock, log, random: ports.random ?? Math.random }
-  const telling = openCallTelling(config, { ...common, version, terminals })
+  const telling = openCallTelling(config, { ...common, version, terminals, backends: () => config.backends })
   const parts: Parts = {
     config,
     clock,

@@ -1,4 +1,4 @@
-import type { Config } from '../config/types.ts'
+import type { BackendConfig, Config } from '../config/types.ts'
 import type { CallObserver } from '../filters/observe.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
@@ -23,6 +23,8 @@ export interface CallTellingPorts {
   readonly random: () => number
   /** Of the gateway. */
   readonly version: string
+  /** The backends of the moment. */
+  readonly backends: () => readonly BackendConfig[]
   readonly terminals: Terminals | undefined
 }
 
@@ -43,7 +45,7 @@ export interface CallTelling {
  */
 export function openCallTelling(config: Config, ports: CallTellingPorts): CallTelling {
   const { telemetry } = config
-  const { clock, log, random, version, terminals } = ports
+  const { clock, log, random, version, backends, terminals } = ports
   const redactor = createRedactor(telemetry?.redact ?? [])
   const tracing =
     telemetry?.traces &&
@@ -53,7 +55,7 @@ export function openCallTelling(config: Config, ports: CallTellingPorts): CallTe
       random,
       version,
       redactor,
-      backends: config.backends,
+      backends,
       resource: resourceOf(config, version),
     })
   const access = telemetry?.accessLog
