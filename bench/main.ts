@@ -10,6 +10,7 @@ import { type Bench, loadProxies, log, type Measured, prepare } from './prepare.
 import { jsonLine, problemsOf, reportProxy, table } from './report.ts'
 import { measureResilience } from './resilience.ts'
 import { messageOf, runRound, runScenario, setUp } from './rounds.ts'
+import { measureSignals } from './signals.ts'
 import { measureSigning } from './signing.ts'
 import { soak } from './soak.ts'
 
@@ -52,6 +53,7 @@ const others: Readonly<Record<string, (args: readonly string[]) => Promise<numbe
   limits: measureLimits,
   authorize: measureRules,
   resilience: measureResilience,
+  signals: measureSignals,
   signing: measureSigning,
   isolation: measureIsolation,
   soak,

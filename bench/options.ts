@@ -6,6 +6,7 @@ const USAGE =
   '       npm run bench -- limits [--json] [--rounds N] [--seconds S] [--rate N]\n' +
   '       npm run bench -- authorize [--json] [--check] [--rounds N] [--seconds S] [--rate N]\n' +
   '       npm run bench -- resilience [--json] [--rounds N] [--seconds S] [--connections N] [--rate N]\n' +
+  '       npm run bench -- signals [--json] [--rounds N] [--seconds S] [--rate N]\n' +
   '       npm run bench -- signing [--json] [--rounds N] [--seconds S] [--connections N] [--rate N]\n' +
   '       npm run bench -- isolation [--json] [--rounds N] [--seconds S]\n' +
   '       npm run bench -- soak [--calls N] [--seed N]'

@@ -22,7 +22,9 @@ interface Admin {
 }
 
 async function admin(scope: Scope, metrics: unknown): Promise<Admin> {
-  const good = await modernServer(scope)
+  const server = await modernServer(scope)
+  // A check that ends in between would bring its latency.
+  const good = { settings: { url: server.url, health: 'off' } }
   const where = await site(scope, {
     backends: { good },
     admin: { listen: '127.0.0.1:0' },
@@ -117,9 +119,13 @@ describe('documents of the admin listener', () => {
     assert.deepEqual(Object.keys(latencyMs as object), ['mean', 'p50', 'p90', 'p99'])
     assert.deepEqual(metrics['open'], { calls: 0, sessions: 0, streams: 0, subscriptions: 0, parked: 0 })
     assert.deepEqual(metrics['refusals'], { UNKNOWN_TOOL: 1 })
-    const health = (await (await get('/api/v1/health', token)).json()) as Record<string, never>
-    assert.equal(health['ready'], true)
-    const { good } = health['backends'] as unknown as Record<string, Readonly<Record<string, unknown>>>
-    assert.equal(good?.['state'], 'healthy')
+    // The same data as the tools of the aggregate tell, by the same names.
+    assert.deepEqual(metrics['by_tool'], { 'good.echo': 1, 'good.fail': 1 })
+    assert.equal(metrics['total_requests'], 2)
+    assert.deepEqual(metrics['registered_backends'], ['good'])
+    const health = (await (await get('/api/v1/health', token)).json()) as Record<string, { since: string }>
+    const { since, ...good } = health['good'] ?? { since: '' }
+    assert.deepEqual(good, { status: 'healthy' })
+    assert.ok(Date.parse(since) > 0)
   })
 })

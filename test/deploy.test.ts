@@ -60,6 +60,7 @@ async function scrapeOfEverything(): Promise<{ readonly text: string; readonly o
   const argument = { name: 'a', value: 'b' }
   const unknown = { ref: { type: 'ref/prompt', name: 'p' }, argument }
   await running.raw.modern('completion/complete', unknown, { route: 'good' })
+  await running.raw.post('no JSON')
   const client = await running.client('legacy')
   await client.call('old_echo')
   await old.forgetSessions()

@@ -163,6 +163,25 @@ describe('a scrape', () => {
   })
 })
 
+test('sessions are measured when they end: of clients, and at backends with the error that ended them', async (t) => {
+  const built = await traffic(scopeOf(t))
+  const { samples, sum } = scrape(built)
+  const [ended] = samples('mcp_server_session_duration_seconds_count')
+  assert.deepEqual(ended, {
+    name: 'mcp_server_session_duration_seconds_count',
+    labels: { mcp_protocol_version: '2025-11-25', network_transport: 'tcp', network_protocol_name: 'http' },
+    value: 1,
+  })
+  const forgotten = {
+    error_type: 'SESSION_NOT_FOUND',
+    toolgate_backend: 'legacy',
+    mcp_protocol_version: '2025-11-25',
+  }
+  assert.equal(sum('mcp_client_session_duration_seconds_count', forgotten), 1)
+  // The client that was not ended by its owner is still there.
+  assert.equal(sum('toolgate_sessions'), 1)
+})
+
 describe('labels', () => {
   /** Whatever a client can make up, in every place that it can write to. */
   async function attack({ raw, url }: House): Promise<void> {
@@ -174,6 +193,8 @@ describe('labels', () => {
       await raw.modern('tools/call', { name: 'b_echo', arguments: { [name]: name } })
       await raw.modern('prompts/get', { name })
       await raw.modern('resources/read', { uri: `file:///${name}` })
+      const uri = `file:///${name}`
+      await raw.modern('resources/read', { uri }, { route: 'b', headers: { 'mcp-name': uri } })
       await raw.modern(`x/${name}`)
       await raw.modern('tools/list', {}, { route: name })
       await raw.modern('tools/call', { name, arguments: {} }, { route: 'b' })
@@ -197,11 +218,14 @@ describe('labels', () => {
 
   test('cannot be made by clients, whatever they write and wherever', async (t) => {
     const b = await modernServer(scopeOf(t))
-    const built = await house(scopeOf(t), { backends: { b } })
+    // A check that ends in between would bring its duration.
+    const quiet = { settings: { url: b.url, health: 'off' } }
+    const built = await house(scopeOf(t), { backends: { b: quiet } })
     await attack(built)
-    const first = series(scrape(built))
+    const first = new Set(series(scrape(built)))
     await attack(built)
-    assert.deepEqual(series(scrape(built)), first)
+    const second = new Set(series(scrape(built)))
+    assert.deepEqual([...second.symmetricDifference(first)], [])
     for (const one of first) assert.doesNotMatch(one, /[0-9a-f]{16}/)
   })
 

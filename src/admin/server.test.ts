@@ -65,6 +65,35 @@ describe('the admin listener', () => {
     assert.equal((await fetch(`${admin.url}/api/v1/status`, basic)).status, 401)
   })
 
+  test('shows metrics to who has the admin token or the token for them, which opens nothing else', async (t) => {
+    const scrape = () => ({ contentType: 'text/plain', pieces: ['a 1\n', 'b 2\n'] })
+    const listen = async (over: { readonly token?: string; readonly open?: boolean }) => {
+      const metrics = { document: () => ({ calls: 1 }), scrape, token: over.token, open: over.open ?? false }
+      const plain = { token: 'right', status: () => ({}), health: () => ({}), isReady: () => true }
+      const listener = await listenAdmin(
+        { listen: { host: '127.0.0.1', port: 0 } },
+        { ...plain, metrics, order: () => false },
+      )
+      t.after(() => listener.close())
+      return async (path: string, token?: string) => {
+        const answer = await fetch(listener.url + path, token === undefined ? {} : bearer(token))
+        return [answer.status, await answer.text()]
+      }
+    }
+    const get = await listen({ token: 'for-metrics' })
+    for (const token of [undefined, '', 'wrong', 'for-metric', 'for-metrics2'])
+      assert.deepEqual(await get('/metrics', token), [401, '{"error":"The admin token is missing or wrong"}'])
+    for (const token of ['right', 'for-metrics'])
+      assert.deepEqual(await get('/metrics', token), [200, 'a 1\nb 2\n'])
+    for (const path of ['/api/v1/metrics', '/api/v1/status', '/api/v1/health', '/nothing'])
+      assert.equal((await get(path, 'for-metrics'))[0], 401, path)
+    assert.deepEqual(await get('/api/v1/metrics', 'right'), [200, '{"calls":1}'])
+    const open = await listen({ open: true })
+    assert.equal((await open('/metrics'))[0], 200)
+    assert.equal((await open('/api/v1/metrics'))[0], 401)
+    assert.equal((await (await listen({}))('/metrics'))[0], 401)
+  })
+
   test('says to probes whether it lives and is ready, without a token', async (t) => {
     const state = await setUp(t)
     const { url } = state.admin

@@ -1,12 +1,14 @@
+import { metricsReport } from '../backend/builtin/metrics.ts'
 import type { Levels } from '../telemetry/metrics/levels.ts'
 import type { Metrics } from '../telemetry/metrics/metrics.ts'
 import type { CallFigures, RecentFigures } from '../telemetry/metrics/snapshot.ts'
 
-/** The document of `GET /api/v1/metrics`. */
-export function metricsDocument(metrics: Metrics): object {
+/** The document of `GET /api/v1/metrics`: what `gateway_metrics` tells of everything, and what is for the operator beside it. */
+export function metricsDocument(metrics: Metrics, names: readonly string[]): object {
   const { since, total, recent, backends, tools, refusals } = metrics.snapshot()
   const levels = metrics.levels()
   return {
+    ...metricsReport({ figures: () => tools, backends: () => names }),
     since: new Date(since).toISOString(),
     total: figuresDocument(total),
     recent: recentDocument(recent),
@@ -18,7 +20,6 @@ export function metricsDocument(metrics: Metrics): object {
         { total: figuresDocument(one.total), recent: recentDocument(one.recent) },
       ]),
     ),
-    tools: tools.map(({ latencyMs, ...one }) => ({ ...one, latencyMs: latencyMs ?? null })),
   }
 }
 

@@ -2,6 +2,7 @@ import { createToken, announce } from '../admin/announcement.ts'
 import type { BackendReport } from '../admin/backend-report.ts'
 import { type AdminListener, type MetricsPorts, listenAdmin } from '../admin/server.ts'
 import type { EndpointStatus, Health } from '../backend/backend.ts'
+import { toldHealth } from '../backend/builtin/health.ts'
 import { type ChildLedger, type HostProcess } from '../backend/stdio/ports.ts'
 import { openChildLedger, reapLeftovers } from '../backend/stdio/leftovers.ts'
 import { UnusableFileError } from '../config/private-file.ts'
@@ -86,7 +87,7 @@ export async function openAdmin(
       token,
       isReady: () => gateway.isReady,
       status: () => statusDocument(gateway, { url, startedAt }),
-      health: () => healthDocumentOf(gateway),
+      health: () => toldHealths(gateway),
       metrics: metricsOf(gateway, config),
       order: (order, backend) => gateway.order(order, backend),
     })
@@ -111,23 +112,30 @@ function metricsOf(gateway: Gateway, config: Config): MetricsPorts | undefined {
   const { metrics } = gateway
   if (settings === undefined || metrics === undefined) return undefined
   return {
-    document: () => metricsDocument(metrics),
+    document: () =>
+      metricsDocument(
+        metrics,
+        config.backends.map(({ name }) => name),
+      ),
     scrape: (accept) => metrics.scrape(accept),
     token: settings.token,
     open: settings.open,
   }
 }
 
-/** The document of `GET /api/v1/health`: what `gateway_health` tells, with the endpoints and what is for the operator alone. */
-function healthDocumentOf(gateway: Gateway): object {
-  const backends = gateway.report().map(({ name, health, endpoints }) => [
-    name,
-    {
-      ...healthDocument(health),
-      ...(endpoints === undefined ? {} : { endpoints: endpoints.map(endpointDocument) }),
-    },
-  ])
-  return { ready: gateway.isReady, backends: Object.fromEntries(backends) as object }
+/** The document of `GET /api/v1/health`: what `gateway_health` tells of everything, and what is for the operator beside it. */
+function toldHealths(gateway: Gateway): object {
+  return Object.fromEntries(
+    gateway.report().map(({ name, health, endpoints }) => [
+      name,
+      {
+        ...toldHealth(health),
+        ...(health.detail === undefined ? {} : { detail: health.detail }),
+        since: dateOf(health.since),
+        ...(endpoints === undefined ? {} : { endpoints: endpoints.map(endpointDocument) }),
+      },
+    ]),
+  )
 }
 
 /** The document of `GET /api/v1/status`. */

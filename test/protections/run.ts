@@ -9,6 +9,7 @@ import { configuration } from './configuration.ts'
 import { embedding } from './embedding.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
+import { metrics } from './metrics.ts'
 import { type Protection, REMOVED } from './protection.ts'
 import { services } from './services.ts'
 import { signatures } from './signatures.ts'
@@ -22,6 +23,7 @@ const PROTECTIONS: readonly Protection[] = [
   ...embedding,
   ...hardening,
   ...integrity,
+  ...metrics,
   ...services,
   ...signatures,
   ...telemetry,

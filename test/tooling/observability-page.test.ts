@@ -32,7 +32,7 @@ test('the page lists every metric by its names, kind, attributes and meaning', (
     one.attributes.map((attribute) => `\`${attribute}\``).join(', '),
     one.description,
   ])
-  assert.deepEqual(rows('## Metrics'), wanted)
+  assert.deepEqual(rows('### Every metric'), wanted)
 })
 
 test('the page says what every attribute can be', () => {

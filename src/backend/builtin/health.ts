@@ -1,16 +1,14 @@
 import type { Principal } from '../../pipeline/call.ts'
 import type { BackendStatus, Health } from '../backend.ts'
-import type { Sight } from './metrics.ts'
+import { EVERYTHING, type Sight } from './metrics.ts'
 import type { BuiltinTool } from './tool.ts'
 
 /** One backend, as `gateway_health` tells it. */
-interface ToldHealth {
+export interface ToldHealth {
   readonly status: Health['status']
   readonly latency_ms?: number
   readonly error?: string
 }
-
-const EVERYTHING: Pick<Sight, 'reaches'> = { reaches: () => true }
 
 const STATUSES: readonly Health['status'][] = [
   'connecting',
@@ -56,12 +54,13 @@ export function healthTool(
     call: (_, { principal }) => {
       const sight = sightOf(principal)
       const seen = statuses().filter(({ name }) => sight.reaches(name))
-      return { structured: Object.fromEntries(seen.map(({ name, health }) => [name, told(health)])) }
+      return { structured: Object.fromEntries(seen.map(({ name, health }) => [name, toldHealth(health)])) }
     },
   }
 }
 
-function told({ status, latencyMs, reason }: Health): ToldHealth {
+/** The health of a backend as clients may know it. */
+export function toldHealth({ status, latencyMs, reason }: Health): ToldHealth {
   return {
     status,
     ...(latencyMs === undefined ? {} : { latency_ms: Math.round(latencyMs * 100) / 100 }),

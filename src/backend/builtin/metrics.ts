@@ -90,11 +90,34 @@ export function metricsTool(source: MetricsSource): BuiltinTool {
     inputSchema: { type: 'object', properties: {}, additionalProperties: false },
     outputSchema: OUTPUT,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-    call: (_, { principal }) => ({ structured: told(source, source.sightOf(principal)) }),
+    call: (_, { principal }) => ({ structured: { ...metricsReport(source, source.sightOf(principal)) } }),
   }
 }
 
-function told({ figures, backends }: MetricsSource, sight: Sight): Readonly<Record<string, unknown>> {
+/** What `gateway_metrics` tells, by the names of the gateway pattern. */
+export interface MetricsReport {
+  readonly total_requests: number
+  readonly by_tool: Readonly<Record<string, number>>
+  readonly registered_backends: readonly string[]
+  readonly total_errors: number
+  readonly errors: Readonly<Record<string, number>>
+  readonly total_tool_errors: number
+  readonly tool_errors: Readonly<Record<string, number>>
+  readonly latency_ms: Readonly<Record<string, NonNullable<ToolFigures['latencyMs']>>>
+}
+
+/** Everything is seen. */
+export const EVERYTHING: Sight = { reaches: () => true, sees: () => true }
+
+/**
+ * Puts the figures together of what may be seen.
+ *
+ * @param sight default everything: for the operator
+ */
+export function metricsReport(
+  { figures, backends }: Pick<MetricsSource, 'figures' | 'backends'>,
+  sight: Sight = EVERYTHING,
+): MetricsReport {
   const seen = figures().filter(({ backend, tool }) => sight.sees(backend, tool))
   const by = (of: (one: ToolFigures) => number): Readonly<Record<string, number>> =>
     Object.fromEntries(seen.map((one) => [keyOf(one), of(one)]))

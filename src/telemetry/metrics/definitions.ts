@@ -60,6 +60,7 @@ export type MetricKey =
   | 'calls'
   | 'inFlight'
   | 'refusals'
+  | 'httpRefusals'
   | 'queue'
   | 'retries'
   | 'hedges'
@@ -140,6 +141,13 @@ export const METRICS: Readonly<Record<MetricKey, Definition>> = {
     kind: 'counter',
     unit: '{call}',
     description: 'Calls that the gateway itself answered with an error, by its code.',
+    attributes: [OWN.code],
+  },
+  httpRefusals: {
+    name: 'toolgate.http.refusals',
+    kind: 'counter',
+    unit: '{request}',
+    description: 'HTTP requests that were refused before there was a call, by the code of the error.',
     attributes: [OWN.code],
   },
   queue: {

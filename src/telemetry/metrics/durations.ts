@@ -17,6 +17,8 @@ export interface Durations extends Measures {
   readonly serverSessions: Iterable<Measured>
   readonly clientSessions: Iterable<Measured>
   readonly store: Iterable<Measured>
+  /** HTTP requests that were refused before there was a call, by code. */
+  readonly refusedRequests: ReadonlyMap<string, number>
 }
 
 /** Begins to measure. */
@@ -24,6 +26,7 @@ export function measureDurations(): Durations {
   const serverSessions = new Map<string, Measured>()
   const clientSessions = new Map<string, Measured>()
   const store = new Map<string, Measured>()
+  const refusedRequests = new Map<string, number>()
   return {
     sessionEnded(session) {
       record(
@@ -33,6 +36,8 @@ export function measureDurations(): Durations {
       )
     },
     storeAnswered: (operation) => record(store, storeLabels(operation), operation.lasted),
+    requestRefused: (code) => void refusedRequests.set(code, (refusedRequests.get(code) ?? 0) + 1),
+    refusedRequests,
     get serverSessions() {
       return serverSessions.values()
     },

@@ -1,12 +1,10 @@
 import type { Policy } from '../../auth/policy/policy.ts'
-import type { Sight } from '../../backend/builtin/metrics.ts'
+import { EVERYTHING, type Sight } from '../../backend/builtin/metrics.ts'
 import type { Principal, Route } from '../../pipeline/call.ts'
 import type { Catalog } from '../../routing/catalog.ts'
 import { OTHER } from '../conventions.ts'
 
 const AGGREGATE: Route = { kind: 'aggregate' }
-
-const EVERYTHING: Sight = { reaches: () => true, sees: () => true }
 
 /** What a principal may know of backends and tools: what it may see on the aggregate, where `gateway_metrics` is. */
 export function sightOf(
