@@ -7,6 +7,7 @@ import { principalBulkhead } from './filters/bulkhead.ts'
 import { dispatch } from './filters/dispatch.ts'
 import { forward, requestTo } from './filters/forward.ts'
 import { failuresAsResults } from './filters/failure-results.ts'
+import type { Flights } from './filters/flights.ts'
 import { type LaneStates, lanes } from './filters/lanes.ts'
 import { limits } from './filters/limits/limits.ts'
 import type { LimitCounts } from './filters/limits/report.ts'
@@ -16,7 +17,7 @@ import { type Answerer, rescue } from './filters/rescue.ts'
 import type { Audit } from './pipeline/audit.ts'
 import type { Permitted } from './pipeline/call.ts'
 import type { Clock } from './pipeline/clock.ts'
-import type { Handler } from './pipeline/handler.ts'
+import type { Filter } from './pipeline/handler.ts'
 import type { Log } from './pipeline/log.ts'
 import type { Catalog } from './routing/catalog.ts'
 import { expose } from './routing/expose.ts'
@@ -47,19 +48,52 @@ export interface CallPathParts {
   readonly limitCounts: LimitCounts
   /** What is remembered of each backend, by its name: beyond a change of the configuration. */
   readonly lanes: LaneStates
+  readonly flights: Flights
+  readonly accounts: Accounts
   readonly random: () => number
 }
 
-/** The life of every call, outermost first. Built once per configuration. */
+/** Filters that keep account over all calls. Undefined where nothing is limited. */
+export interface Accounts {
+  readonly limits: Filter<Permitted> | undefined
+  readonly bulkhead: Filter<Permitted> | undefined
+}
+
+/** What the accounts need. */
+export interface AccountPorts {
+  readonly clock: Clock
+  readonly store: GatewayStore
+  readonly limitCounts: LimitCounts
+  readonly backends: () => ReadonlyMap<string, Backend>
+}
+
+/** Opens the accounts: once, because whose turn it is outlives a change of the configuration. */
+export function accountsOf(config: Config, ports: AccountPorts): Accounts {
+  const { clock, store, limitCounts, backends } = ports
+  const { bulkhead } = config.gateway
+  const isResumed = (call: Permitted): boolean => {
+    const { target } = call.permit
+    return target.kind === 'one' && backends().get(target.backend)?.resumes(requestTo(target, call)) === true
+  }
+  const { events } = limitCounts
+  const limiting = { limits: config.limits, store, clock, events, pipe: `pipe ${randomUUID()}`, isResumed }
+  return {
+    limits: config.limits.length === 0 ? undefined : limits(limiting),
+    bulkhead: bulkhead === undefined ? undefined : principalBulkhead(bulkhead, clock),
+  }
+}
+
+/** The life of every call, outermost first. Built once per configuration; what it counts stands in `accounts`. */
 export function callPath(parts: CallPathParts): Answerer {
   const { config, clock, log, random, audit, backends, catalog, policy, sealer, taskIds, fanIn } = parts
-  const { pageSize, listDeadline, limits, bulkhead } = config.gateway
+  const { pageSize, listDeadline } = config.gateway
+  const { accounts } = parts
   // One backend, each in a lane of its own (lanes.ts has the order); URIs and task ids come back as clients know them.
   const exposing = { catalog, taskIds }
   const lane = lanes({ backends: config.backends, states: parts.lanes, catalog, clock, random })
   // What is no MCP server fails in words that a model can act on, once everything in the lane has seen the failure.
-  const inTurn = failuresAsResults(config.backends)(lane(forward(backends, catalog)))
-  const one = expose(exposing)(bulkhead === undefined ? inTurn : principalBulkhead(bulkhead, clock)(inTurn))
+  const inTurn = failuresAsResults(config.backends)(lane(forward(backends, catalog, parts.flights)))
+  const one = expose(exposing)(accounts.bulkhead?.(inTurn) ?? inTurn)
   // Several backends: asked together, merged, with their own deadline.
   const mayAsk = (backend: string): boolean => !parts.lanes.isRefusing(backend)
   const search = createSearch({ ...exposing, backends, clock, mayAsk, askTimeout: listDeadline })
@@ -71,25 +105,11 @@ export function callPath(parts: CallPathParts): Answerer {
       // What is not as it was approved is refused, but only to those who may know that it is there.
       quarantine()(
         // Only what may be carried out counts, and nothing is begun that is over a limit.
-        limited(parts, dispatched),
+        accounts.limits?.(dispatched) ?? dispatched,
       ),
     ),
   )
   // The one place where errors become answers, seen from outside like every other answer.
   const { meter, observers } = parts
-  return observe(rescue(routed, log), { meter, clock, log, maxCalls: limits.calls, observers })
-}
-
-/** The limits on calls; where they are off, nothing stands in between. */
-function limited(parts: CallPathParts, next: Handler<Permitted>): Handler<Permitted> {
-  const { config, clock, backends, store, limitCounts } = parts
-  if (config.limits.length === 0) return next
-  const isResumed = (call: Permitted): boolean => {
-    const { target } = call.permit
-    return target.kind === 'one' && backends.get(target.backend)?.resumes(requestTo(target, call)) === true
-  }
-  const { events } = limitCounts
-  return limits({ limits: config.limits, store, clock, events, pipe: `pipe ${randomUUID()}`, isResumed })(
-    next,
-  )
+  return observe(rescue(routed, log), { meter, clock, log, maxCalls: config.gateway.limits.calls, observers })
 }

@@ -1,70 +1,39 @@
-import { lookup } from 'node:dns/promises'
 import type { Readable, Writable } from 'node:stream'
 import { type BackendReport, reportOf } from './admin/backend-report.ts'
-import { type Entrance, openEntrance } from './auth/entrance.ts'
-import type { Fetch } from './auth/outbound.ts'
-import { createPolicy } from './auth/policy/policy.ts'
 import type { BackendOrder } from './admin/server.ts'
-import type { Backend, BackendStatus } from './backend/backend.ts'
-import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
-import { healthTool } from './backend/builtin/health.ts'
-import { type Sight, type ToolFigures, metricsTool } from './backend/builtin/metrics.ts'
-import type { BuiltinTool } from './backend/builtin/tool.ts'
-import { createBackend } from './backend/create.ts'
-import type { BackendPorts } from './backend/ports.ts'
-import { type Quota, createQuota } from './backend/quota.ts'
-import type { ChildLedger, HostProcess } from './backend/stdio/ports.ts'
-import { type CallPathParts, callPath } from './call-path.ts'
-import type { Config } from './config/types.ts'
-import { type LimitReport, countLimits } from './filters/limits/report.ts'
+import type { Backend } from './backend/backend.ts'
+import type { Config, ListenAddress } from './config/types.ts'
+import { GatewayError } from './errors.ts'
+import type { LimitReport } from './filters/limits/report.ts'
 import type { Meter } from './filters/observe.ts'
 import type { Answerer } from './filters/rescue.ts'
-import { createLaneStates } from './filters/lanes.ts'
-import { type Overload, type OverloadState, createOverload } from './listener/overload.ts'
+import type { OverloadState } from './listener/overload.ts'
+import { type FetchHandler, fetchFront } from './listener/http/fetch.ts'
+import { type Front, createFront } from './listener/http/front.ts'
+import { type NodeHandler, mountedFront } from './listener/http/mount.ts'
 import { type HttpListener, listenHttp } from './listener/http/server.ts'
 import type { ListenerPorts } from './listener/ports.ts'
 import { type StdioListener, listenStdio } from './listener/stdio.ts'
-import { type Audit, auditToLog } from './pipeline/audit.ts'
-import type { Principal } from './pipeline/call.ts'
-import { type Clock, systemClock } from './pipeline/clock.ts'
-import { type LoadGauge, systemLoad } from './pipeline/load.ts'
-import { type Log, silentLog } from './pipeline/log.ts'
+import {
+  type GatewayPorts,
+  type Parts,
+  type Snapshot,
+  type Swapped,
+  openParts,
+  swapSnapshot,
+} from './parts.ts'
 import type { Implementation } from './protocol/meta.ts'
-import { createCatalog } from './routing/catalog.ts'
 import { type Definitions, definitionsIn } from './routing/integrity/definitions.ts'
-import type { Integrity } from './routing/integrity/integrity.ts'
-import { openIntegrity } from './routing/integrity/open.ts'
-import { createTaskIds } from './routing/tasks.ts'
-import { createFanIn } from './routing/subscriptions.ts'
-import { sealingKeys } from './seal/key-file.ts'
-import { createSealer } from './seal/seal.ts'
-import { type StoreStatus, openStore } from './store/store.ts'
+import type { StoreStatus } from './store/store.ts'
 import { readLevels } from './telemetry/metrics/levels.ts'
-import { type Metrics, createMetrics } from './telemetry/metrics/metrics.ts'
-import { sightOf } from './telemetry/metrics/sight.ts'
+import type { Metrics } from './telemetry/metrics/metrics.ts'
 
-/** What a gateway needs from the process that it runs in. */
-export interface GatewayPorts {
-  /** Version in `serverInfo` and `User-Agent`. */
-  readonly version: string
-  /** The process, for backends that are child processes. */
-  readonly host: HostProcess
-  /** Keeps account of child processes; undefined keeps none. */
-  readonly children?: ChildLedger
-  /** Default: the real clock. */
-  readonly clock?: Clock
-  /** Default: nothing is logged. */
-  readonly log?: Log
-  /** Folder for what outlives the gateway, such as API keys; undefined means that nothing does. */
-  readonly stateDir?: string
-  /** How issuers of tokens are reached. Default: the `fetch` of the runtime. */
-  readonly fetch?: Fetch
-  /** Where security decisions go. Default: the log. */
-  readonly audit?: Audit
-  /** A number in [0, 1). Default `Math.random`; used for jitter and balancing only. */
-  readonly random?: () => number
-  /** Default: measures the process. */
-  readonly load?: LoadGauge
+export type { GatewayPorts } from './parts.ts'
+
+/** The gateway behind a server that is not its own. */
+export interface Mounted {
+  readonly node: NodeHandler
+  readonly fetch: FetchHandler
 }
 
 /** A running gateway. */
@@ -75,11 +44,33 @@ export interface Gateway {
   /** True once every backend has answered or its first deadline has passed. */
   readonly isReady: boolean
   /**
-   * Serves HTTP at the configured address.
+   * Serves HTTP.
    *
+   * @param address default: the configured one
    * @throws the error of binding, such as EADDRINUSE
    */
-  listen(): Promise<HttpListener>
+  listen(address?: ListenAddress): Promise<HttpListener>
+  /** Serves the HTTP exchanges of somebody else's server. */
+  mount(): Mounted
+  /** Answers a call that was made in this process, as one of a client. */
+  readonly answer: Answerer
+  /** The configuration in force. */
+  readonly config: Config
+  /**
+   * Takes over the backends and the rules of authorization of another configuration; the rest stays as it was at the
+   * start. Backends with the same settings stay what they are, with their connections, lists, circuits and sessions of
+   * clients; subscriptions go on with what there is now. Calls in flight end where they began.
+   *
+   * @returns in force already; settles once backends that left have no calls any more, or the time to drain is over, and they are closed
+   * @throws where the configuration cannot be put in force; nothing has changed then
+   */
+  apply(config: Config): Promise<void>
+  /** Reads the list of the gateway's own tools again, after a change. Never rejects. */
+  relist(): Promise<void>
+  /** Asks every backend for its tools now. Settles when all have answered or `ms` have passed; never rejects. */
+  ask(ms: number): Promise<void>
+  /** The backend whose tool clients of the aggregate see by that name, as far as it is known. */
+  ownerOf(tool: string): string | undefined
   /** Serves one client on a pair of streams. */
   serveStdio(input: Readable, output: Writable): StdioListener
   report(): readonly BackendReport[]
@@ -101,16 +92,8 @@ export interface Gateway {
 /** Lists that are fetched once the tools of a backend are known. */
 const OTHER_KINDS = ['prompts', 'resources', 'resourceTemplates'] as const
 
-/** Everything that is built once per configuration. */
-interface Parts extends CallPathParts {
-  readonly integrity: Integrity
-  readonly entrance: Entrance
-  readonly overload: Overload | undefined
-  readonly metrics: Metrics | undefined
-  readonly parking: Quota
-  /** Measures the load for the metrics, where nothing else does. */
-  readonly gauge: LoadGauge | undefined
-}
+/** Milliseconds between two looks at whether calls in flight have ended. */
+const LOOK = 20
 
 /**
  * Builds a gateway. Nothing is connected or bound before `ready` and `listen`.
@@ -118,149 +101,73 @@ interface Parts extends CallPathParts {
  * @throws LockError if the file with the approved definitions (`integrity.lock`) is there and cannot be believed
  */
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
-  const clock = ports.clock ?? systemClock
-  const log = ports.log ?? silentLog
-  const audit = ports.audit ?? auditToLog(log)
-  const serverInfo: Implementation = { name: config.gateway.name, version: ports.version }
-  const sealer = createSealer(...sealingKeys(config.gateway.sealing, ports.stateDir, log))
-  const fetch = ports.fetch ?? globalThis.fetch
-  const metrics = createMetrics(config, { clock, log, fetch, version: ports.version, builtin: BUILTIN })
-  const measures = metrics?.measures
-  const parking = createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal)
-  const backends = createBackends(config, ports, { clock, log, sealer, parking, measures })
-  const policy = createPolicy(config.authorization, { clock, backends: [...backends.keys()] })
-  const seen = (principal: Principal): Sight => sightOf(principal, { policy, catalog })
-  const all = withOwnTools(ownTools(config, { backends, metrics, seen }), backends, clock)
-  const integrity = openIntegrity(config, { clock, audit, own: all.has(BUILTIN) ? BUILTIN : undefined })
-  const { names, listDeadline, staleFor, limits } = config.gateway
-  const shown = { names, listDeadline, staleFor, fetchTimeout: timeouts(config) }
-  const catalog = createCatalog([...all.values()], { clock, log, integrity, ...shown })
-  const taskIds = createTaskIds(sealer)
-  const parts: Parts = {
-    config,
-    clock,
-    log,
-    audit,
-    backends: all,
-    catalog,
-    integrity,
-    entrance: openEntrance(config, {
-      clock,
-      log,
-      stateDir: ports.stateDir,
-      fetch,
-      resolve: (host) => lookup(host, { all: true }),
-    }),
-    policy,
-    sealer,
-    taskIds,
-    fanIn: createFanIn({
-      catalog,
-      backends: all,
-      taskIds,
-      clock,
-      listDeadline,
-      streams: limits.streams,
-      queue: limits.queue,
-      age: limits.streamAge,
-    }),
-    store: openStore(config.store, { clock, log, random: ports.random ?? Math.random, measures }),
-    limitCounts: countLimits(config.limits, { clock, log }),
-    meter: { inFlight: 0, total: 0, refused: 0 },
-    observers: metrics === undefined ? [] : [metrics.observer],
-    metrics,
-    parking,
-    gauge: ownGauge(config, ports, metrics),
-    overload: watchLoad(config, ports, { clock, log }),
-    lanes: createLaneStates(config.backends, { clock, log }),
-    random: ports.random ?? Math.random,
-  }
-  return new RunningGateway(parts, serverInfo)
-}
-
-function timeouts(config: Config): (backend: string) => number {
-  const byName = new Map(config.backends.map((backend) => [backend.name, backend.timeout]))
-  return (backend) => byName.get(backend) ?? 30_000
-}
-
-function createBackends(
-  config: Config,
-  ports: GatewayPorts,
-  shared: Pick<BackendPorts, 'clock' | 'log' | 'sealer' | 'parking' | 'measures'>,
-): ReadonlyMap<string, Backend> {
-  const backendPorts = {
-    ...shared,
-    random: ports.random ?? Math.random,
-    clientInfo: { name: config.gateway.name, version: ports.version },
-    limits: config.gateway.limits,
-    host: ports.host,
-    children: ports.children,
-  }
-  return new Map(config.backends.map((backend) => [backend.name, createBackend(backend, backendPorts)]))
-}
-
-function watchLoad(
-  config: Config,
-  ports: GatewayPorts,
-  shared: { readonly clock: Clock; readonly log: Log },
-): Overload | undefined {
-  const { overload } = config.gateway
-  if (overload === undefined) return undefined
-  const random = ports.random ?? Math.random
-  return createOverload(overload, { ...shared, random, gauge: ports.load ?? systemLoad() })
-}
-
-function ownGauge(config: Config, ports: GatewayPorts, metrics: Metrics | undefined): LoadGauge | undefined {
-  if (metrics === undefined || config.gateway.overload !== undefined) return undefined
-  return ports.load ?? systemLoad()
-}
-
-interface OwnToolsPorts {
-  readonly backends: ReadonlyMap<string, Backend>
-  readonly metrics: Metrics | undefined
-  readonly seen: (principal: Principal) => Sight
-}
-
-function ownTools({ gateway: { tools } }: Config, ports: OwnToolsPorts): readonly BuiltinTool[] {
-  const { backends, metrics, seen } = ports
-  const names = [...backends.keys()]
-  const figures = (): readonly ToolFigures[] => metrics?.tools() ?? []
-  return [
-    ...(tools?.health === true ? [healthTool(() => statusesOf(backends), seen)] : []),
-    ...(tools?.metrics === true && metrics !== undefined
-      ? [metricsTool({ figures, backends: names, sightOf: seen })]
-      : []),
-  ]
-}
-
-function statusesOf(backends: ReadonlyMap<string, Backend>): readonly BackendStatus[] {
-  return [...backends.values()].map((backend) => backend.status())
-}
-
-/** The gateway's own tools are those of one more backend, the last in every list. */
-function withOwnTools(
-  tools: readonly BuiltinTool[],
-  backends: ReadonlyMap<string, Backend>,
-  clock: Clock,
-): ReadonlyMap<string, Backend> {
-  if (tools.length === 0) return backends
-  return new Map([...backends, [BUILTIN, createBuiltinBackend(tools, { clock })]])
+  const parts = openParts(config, { ...ports, fetch: ports.fetch ?? globalThis.fetch })
+  return new RunningGateway(parts, swapSnapshot(parts, config), {
+    name: config.gateway.name,
+    version: ports.version,
+  })
 }
 
 class RunningGateway implements Gateway {
   readonly serverInfo: Implementation
+  readonly answer: Answerer
   readonly #parts: Parts
-  readonly #answer: Answerer
-  #http: HttpListener | undefined
+  #snapshot: Snapshot
+  readonly #http = new Set<HttpListener>()
+  #mounted: { readonly front: Front; readonly mounted: Mounted } | undefined
+  /** Backends that left and are being closed. */
+  readonly #leaving = new Set<Promise<void>>()
   #stdio: StdioListener | undefined
   #isReady = false
   #closing: Promise<void> | undefined
 
-  constructor(parts: Parts, serverInfo: Implementation) {
+  constructor(parts: Parts, { snapshot }: Swapped, serverInfo: Implementation) {
     this.#parts = parts
+    this.#snapshot = snapshot
     this.serverInfo = serverInfo
-    this.#answer = callPath(parts)
-    parts.metrics?.start(() => readLevels({ ...parts, backends: this.report(), http: this.#http }))
+    this.answer = (call, out) => this.#snapshot.answer(call, out)
+    parts.metrics?.start(() => readLevels({ ...parts, backends: this.report(), fronts: this.#fronts() }))
+  }
+
+  get config(): Config {
+    return this.#snapshot.config
+  }
+
+  apply(config: Config): Promise<void> {
+    if (this.#closing !== undefined) throw new GatewayError('DRAINING', 'The gateway is shutting down')
+    const { snapshot, gone, added } = swapSnapshot(this.#parts, config)
+    this.#snapshot = snapshot
+    // Which URIs collide has to be known before the first result that mentions one.
+    for (const name of added) void this.#fetchLists(name)
+    const closing = Promise.all(gone.map(async (backend) => this.#leave(backend))).then(() => undefined)
+    this.#leaving.add(closing)
+    const forget = (): void => void this.#leaving.delete(closing)
+    closing.then(forget, forget)
+    return closing
+  }
+
+  async relist(): Promise<void> {
+    const { own, catalog } = this.#parts
+    if (own !== undefined) await catalog.refetch('tools', own.name)
+  }
+
+  async ask(ms: number): Promise<void> {
+    const { catalog } = this.#parts
+    await this.#within(
+      ms,
+      [...this.#snapshot.configured.keys()].map((name) => catalog.refetch('tools', name)),
+    )
+  }
+
+  ownerOf(tool: string): string | undefined {
+    return this.#parts.catalog.peek('tools', { kind: 'aggregate' }, tool)?.entry.backend
+  }
+
+  /** Closes a backend once nobody uses it. */
+  async #leave(backend: Backend): Promise<void> {
+    const flight = this.#parts.flights.of(backend)
+    await this.#until(() => flight.running === 0)
+    await backend.close()
   }
 
   get isReady(): boolean {
@@ -283,19 +190,28 @@ class RunningGateway implements Gateway {
     return this.#parts.metrics
   }
 
+  /** Whatever has sessions and streams of clients. */
+  #fronts(): readonly { readonly sessions: number; readonly streams: number }[] {
+    const listening = [...this.#http].map((one) => ({ sessions: one.sessions(), streams: one.streams() }))
+    return this.#mounted === undefined ? listening : [...listening, this.#mounted.front]
+  }
+
   get load(): OverloadState | undefined {
     return this.#parts.overload?.state
   }
 
   async ready(ms: number): Promise<void> {
-    const { backends, clock, store } = this.#parts
-    const deadline = Promise.withResolvers<void>()
-    const cancel = clock.after(ms, deadline.resolve)
     // Not only the tools: which URIs collide has to be known before the first result that mentions one.
-    const all = Promise.all([...backends.keys()].map((name) => this.#fetchLists(name)))
-    await Promise.race([Promise.all([all, store.ready()]), deadline.promise])
-    cancel()
+    const lists = this.#snapshot.names.map((name) => this.#fetchLists(name))
+    await this.#within(ms, [...lists, this.#parts.store.ready()])
     this.#isReady = true
+  }
+
+  async #within(ms: number, work: readonly Promise<void>[]): Promise<void> {
+    const deadline = Promise.withResolvers<void>()
+    const cancel = this.#parts.clock.after(ms, deadline.resolve)
+    await Promise.race([Promise.all(work), deadline.promise])
+    cancel()
   }
 
   async #fetchLists(backend: string): Promise<void> {
@@ -304,9 +220,24 @@ class RunningGateway implements Gateway {
     await Promise.all(OTHER_KINDS.map((kind) => catalog.refetch(kind, backend)))
   }
 
-  async listen(): Promise<HttpListener> {
-    this.#http = await listenHttp(this.#listenerPorts(), () => this.#isReady)
-    return this.#http
+  async listen(address?: ListenAddress): Promise<HttpListener> {
+    const ports = this.#listenerPorts()
+    const settings = { ...ports.settings, ...(address && { listen: address }) }
+    const listener = await listenHttp({ ...ports, settings }, () => this.#isReady)
+    this.#http.add(listener)
+    return listener
+  }
+
+  mount(): Mounted {
+    if (this.#mounted !== undefined) return this.#mounted.mounted
+    const ports = this.#listenerPorts()
+    const front = createFront(ports, () => this.#isReady)
+    const mounted = {
+      node: mountedFront(front, ports.log),
+      fetch: fetchFront(front, ports.settings.limits.headers),
+    }
+    this.#mounted = { front, mounted }
+    return mounted
   }
 
   serveStdio(input: Readable, output: Writable): StdioListener {
@@ -315,17 +246,15 @@ class RunningGateway implements Gateway {
   }
 
   report(): readonly BackendReport[] {
-    const configured = [...this.#parts.backends.values()].filter(({ name }) => name !== BUILTIN)
-    return configured.map((backend) => reportOf(backend, this.#parts))
+    const { policy } = this.#snapshot
+    return [...this.#snapshot.configured.values()].map((backend) =>
+      reportOf(backend, { ...this.#parts, policy }),
+    )
   }
 
   get definitions(): Definitions {
-    const { backends, catalog, integrity } = this.#parts
-    return definitionsIn(
-      catalog,
-      integrity,
-      [...backends.keys()].filter((name) => name !== BUILTIN),
-    )
+    const { catalog, integrity } = this.#parts
+    return definitionsIn(catalog, integrity, [...this.#snapshot.configured.keys()])
   }
 
   order(order: BackendOrder, backend: string): boolean {
@@ -340,45 +269,49 @@ class RunningGateway implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { backends, catalog, integrity, entrance, fanIn, overload, gauge, store, metrics } = this.#parts
+    const { catalog, integrity, entrance, fanIn, overload, gauge, store, metrics } = this.#parts
+    const listeners = [...this.#http]
     overload?.close()
-    this.#http?.drain()
+    listeners.forEach((listener) => listener.drain())
+    this.#mounted?.front.drain()
     // Subscriptions would last for ever: they are ended, not waited for.
     fanIn.drain()
     this.#stdio?.drain()
-    await this.#drained()
+    await this.#until(() => this.#parts.meter.inFlight === 0)
     catalog.close()
     integrity.close()
-    await Promise.all([this.#http?.close(), this.#stdio?.close(), entrance.close()])
-    await Promise.all([...backends.values()].map((backend) => backend.close()))
+    this.#mounted?.front.close(new GatewayError('DRAINING', 'The gateway is shutting down'))
+    await Promise.all([...listeners.map((one) => one.close()), this.#stdio?.close(), entrance.close()])
+    await Promise.all([...this.#snapshot.backends.values()].map((backend) => backend.close()))
+    await Promise.all(this.#leaving)
     await store.close()
     await metrics?.close()
     gauge?.close()
   }
 
-  /** Waits for the calls in flight, as long as the configuration grants. */
-  async #drained(): Promise<void> {
-    const { clock, config, meter } = this.#parts
-    const until = clock.now() + config.gateway.drain
-    while (meter.inFlight > 0 && clock.now() < until) {
+  /** Waits for calls in flight, as long as the configuration grants. */
+  async #until(isDone: () => boolean): Promise<void> {
+    const { clock } = this.#parts
+    const until = clock.now() + this.#snapshot.config.gateway.drain
+    while (!isDone() && clock.now() < until) {
       const pause = Promise.withResolvers<void>()
-      clock.after(20, pause.resolve)
+      clock.after(LOOK, pause.resolve)
       await pause.promise
     }
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, config, backends, entrance, overload, metrics } = this.#parts
+    const { clock, log, entrance, overload, metrics } = this.#parts
     return {
       overload,
       measures: metrics?.measures,
-      answer: this.#answer,
+      answer: this.answer,
       door: entrance.door,
       clock,
       log,
-      settings: config.gateway,
+      settings: this.#snapshot.config.gateway,
       serverInfo: this.serverInfo,
-      backends: [...backends.keys()],
+      backends: () => this.#snapshot.names,
     }
   }
 }

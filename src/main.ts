@@ -1,23 +1,12 @@
 /** The process edge: arguments, environment, signals, streams and exit codes. The only file that touches `process`. */
-import { readFileSync } from 'node:fs'
 import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname } from 'node:path'
 import type { Io, Output } from './cli/io.ts'
+import { type Manifest, readManifest } from './host.ts'
 
 /** Ctrl-C may arrive twice, from the terminal and from npm: within this time it is one. */
 const SAME_SIGNAL_MS = 1000
-
-/** The manifest beside us, or one folder up when run from source. */
-interface Manifest {
-  readonly version: string
-  readonly engines: { readonly node: string }
-}
-
-function readManifest(): Manifest {
-  const place = import.meta.url.endsWith('.ts') ? '../package.json' : './package.json'
-  return JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as Manifest
-}
 
 /** One line for an error that nothing else has handled; all of it with `TOOLGATE_DEBUG`. */
 function describe(error: unknown): string {

@@ -65,8 +65,8 @@ export interface DoorPorts {
   readonly outbound: Outbound
   /** Where clients reach the gateway; undefined means the loopback address that it listens on. */
   readonly publicUrl: string | undefined
-  /** Configured names. */
-  readonly backends: readonly string[]
+  /** Names of the backends, now. */
+  readonly backends: () => readonly string[]
   /** Name of the gateway. */
   readonly name: string
   /** Undefined knows no API keys. */

@@ -20,6 +20,8 @@ export interface EntrancePorts {
   readonly stateDir: string | undefined
   /** For URLs of the operator's own. */
   readonly fetch: Fetch
+  /** Names of the backends, now. */
+  readonly backends: () => readonly string[]
   /** How names in URLs of others become addresses. */
   readonly resolve: Resolve
 }
@@ -29,8 +31,8 @@ export interface EntrancePorts {
  *
  * @throws UnusableFileError if the file of API keys is there and cannot be taken
  */
-export function openEntrance({ auth, gateway, backends }: Config, ports: EntrancePorts): Entrance {
-  const { clock, log, stateDir, fetch, resolve } = ports
+export function openEntrance({ auth, gateway }: Config, ports: EntrancePorts): Entrance {
+  const { clock, log, stateDir, fetch, resolve, backends } = ports
   if (auth === undefined) {
     const door = openDoor(clock)
     return { door, close: async () => door.holds.close() }
@@ -43,7 +45,7 @@ export function openEntrance({ auth, gateway, backends }: Config, ports: Entranc
     log,
     outbound: { clock, fetch, guardedFetch: guarded.fetch },
     publicUrl: gateway.publicUrl,
-    backends: backends.map(({ name }) => name),
+    backends,
     name: gateway.name,
     apiKeys,
   })

@@ -42,13 +42,14 @@ export function canonicalUri(text: string): string {
  * Names the routes.
  *
  * @param publicUrl undefined where the gateway is reached at the loopback address that it listens on
- * @param backends configured names
+ * @param backends their names, now
  */
-export function createResources(publicUrl: string | undefined, backends: readonly string[]): Resources {
-  const routes = new Map<string, Route>([
-    ['/mcp', { kind: 'aggregate' }],
-    ...backends.map((backend): [string, Route] => [`/mcp/${backend}`, { kind: 'backend', backend }]),
-  ])
+export function createResources(publicUrl: string | undefined, backends: () => readonly string[]): Resources {
+  const routeAt = (path: string): Route | undefined => {
+    if (path === '/mcp') return { kind: 'aggregate' }
+    const backend = backends().find((name) => path === `/mcp/${name}`)
+    return backend === undefined ? undefined : { kind: 'backend', backend }
+  }
   const prefix = publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
   const basesAt = baseFinder(publicUrl)
   const baseOf = ({ host, port }: Address): string => {
@@ -69,8 +70,8 @@ export function createResources(publicUrl: string | undefined, backends: readonl
       if (!path.startsWith(WELL_KNOWN)) return undefined
       const rest = path.slice(WELL_KNOWN.length)
       // At the root stands what the path-aware document of the aggregate says.
-      if (rest === '') return routes.get('/mcp')
-      return routes.get(rest) ?? (rest.startsWith(prefix) ? routes.get(rest.slice(prefix.length)) : undefined)
+      if (rest === '') return routeAt('/mcp')
+      return routeAt(rest) ?? (rest.startsWith(prefix) ? routeAt(rest.slice(prefix.length)) : undefined)
     },
   }
 }

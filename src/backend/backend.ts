@@ -23,6 +23,8 @@ export interface BackendRequest {
   readonly headers: HeaderLookup | undefined
   /** Raw JSON of the `task` that makes the call an experimental one of a legacy server; set by the adapter alone. */
   readonly task?: string | undefined
+  /** See `Call.within`. */
+  readonly within?: number | undefined
   /** Aborting ends the exchange and tells the backend in its own way. */
   readonly signal: Signal
   /** Told whether and when the request is sent. */

@@ -8,7 +8,7 @@ export function metricsDocument(metrics: Metrics, names: readonly string[]): obj
   const { since, total, recent, backends, tools, refusals } = metrics.snapshot()
   const levels = metrics.levels()
   return {
-    ...metricsReport({ figures: () => tools, backends: names }),
+    ...metricsReport({ figures: () => tools, backends: () => names }),
     since: new Date(since).toISOString(),
     total: figuresDocument(total),
     recent: recentDocument(recent),

@@ -228,6 +228,16 @@ function locate(merged: Merged, finding: Finding): ConfigProblem {
   return origin.layer.locate({ ...finding, path: origin.path })
 }
 
+/** Checks a configuration that is there as values, of one layer and without references. */
+export function checkValue(
+  resolved: Resolved,
+  absolute: ResolvePath,
+): Pick<Checked, 'findings' | 'warnings'> & { readonly config: Config | undefined } {
+  const { settings, findings, warnings } = check(resolved)
+  if (settings === undefined) return { config: undefined, findings, warnings }
+  return { config: toConfig(settings, absolute), findings, warnings: [...warnings, ...doubts(settings)] }
+}
+
 /** Validates a tree, with every path as it is before scopes are lifted. */
 function check(resolved: Resolved): Checked {
   const lifted = liftScopes(resolved.value)

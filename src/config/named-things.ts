@@ -1,7 +1,7 @@
 import { canBeginWith } from './glob.ts'
 
 /** The name under which the gateway's own tools are written in rules: `gateway_metrics`, `gateway/metrics`. */
-const OWN = 'gateway'
+export const OWN = 'gateway'
 
 /** What an entry such as `github_list_*` or `github/list_*` means. */
 export type NamedThings =

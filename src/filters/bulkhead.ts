@@ -58,7 +58,8 @@ export function principalBulkhead(config: BulkheadConfig, clock: Clock): Filter<
     }
     return (call, out) => {
       const key = ownerOf(call)
-      if (key === undefined) return next(call, out)
+      // One that is made within another runs in the place of that one, and could wait for it for ever.
+      if (key === undefined || call.within !== undefined) return next(call, out)
       let slots = owners.get(key)
       if (slots === undefined) owners.set(key, (slots = createSlots(config, clock)))
       return hold({ key, slots }, call, out)

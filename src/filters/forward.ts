@@ -8,6 +8,7 @@ import type { OneTarget } from '../pipeline/target.ts'
 import { type Attempt, createAttempt } from '../pipeline/attempt.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from '../routing/catalog.ts'
+import { type Flight, type Flights, createFlights } from './flights.ts'
 import { refuseHeld } from './quarantine.ts'
 
 /** Header mismatch and unsupported version: between gateway and backend they are the gateway's business. */
@@ -18,10 +19,21 @@ const OWN_FAULTS: ReadonlySet<number> = new Set([-32020, -32022])
  * means that the backend changed a tool since it was listed: the list is fetched again and the call is sent once
  * more (2026-07-28, basic/transports/streamable-http "Client Behavior").
  */
-export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog): Handler<Permitted> {
-  const sendTo = (target: OneTarget, { call, attempt }: Trying, out: Notifications): Promise<Reply> => {
-    const backend = backends.get(target.backend)
-    if (backend === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`)
+export function forward(
+  backends: ReadonlyMap<string, Backend>,
+  catalog: Catalog,
+  flights: Flights = createFlights(),
+): Handler<Permitted> {
+  const ways = new Map(
+    [...backends].map(([name, backend]) => [name, { backend, flight: flights.of(backend) }]),
+  )
+  const wayTo = (name: string): Way => {
+    const way = ways.get(name)
+    if (way === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${name}`)
+    return way
+  }
+  const sendTo = (target: OneTarget, trying: Trying, out: Notifications): Promise<Reply> => {
+    const { call, attempt, backend } = trying
     const request = { ...requestTo(target, call), attempt }
     return call.record === undefined
       ? backend.send(request, out)
@@ -31,28 +43,31 @@ export function forward(backends: ReadonlyMap<string, Backend>, catalog: Catalog
     const { target } = call.permit
     if (target.kind !== 'one') throw new TypeError('forward takes calls with one target')
     const attempt = call.attempt ?? createAttempt()
+    const { backend, flight } = wayTo(target.backend)
+    flight.running++
     try {
-      const reply = await sendTo(target, { call, attempt }, out)
+      const reply = await sendTo(target, { call, attempt, backend }, out)
       if (reply.kind !== 'error' || !OWN_FAULTS.has(reply.code)) return reply
       if (reply.code === -32020 && call.method === 'tools/call') {
         const fresh = await unlessAborted(refreshed(catalog, target), call.signal)
-        const second = await sendTo(fresh, { call, attempt }, out)
+        const second = await sendTo(fresh, { call, attempt, backend }, out)
         if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
       }
       const message = `Backend ${target.backend} rejected the gateway's request with error ${reply.code}`
-      const { backend } = target
-      throw new GatewayError('BACKEND_PROTOCOL', message, { backend, outcome: 'not-executed' })
+      throw new GatewayError('BACKEND_PROTOCOL', message, { backend: backend.name, outcome: 'not-executed' })
     } catch (error) {
       throw attempt.isSent ? error : neverSent(error)
+    } finally {
+      flight.running--
     }
   }
 }
 
 /** What is sent to a backend for a call. */
 export function requestTo(target: OneTarget, call: Permitted): BackendRequest {
-  const { message, headers, signal, principal, downstream } = call
+  const { message, headers, signal, principal, downstream, within } = call
   const exposedName = subjectOf(message)
-  return { message, target, exposedName, principal, downstream, headers, signal }
+  return { message, target, exposedName, principal, downstream, headers, signal, within }
 }
 
 interface Sending {
@@ -76,6 +91,12 @@ async function recorded(record: AttemptRecord, { backend, request, out }: Sendin
 interface Trying {
   readonly call: Permitted
   readonly attempt: Attempt
+  readonly backend: Backend
+}
+
+interface Way {
+  readonly backend: Backend
+  readonly flight: Flight
 }
 
 /** What has not left the gateway was surely not carried out, whatever it failed of. */

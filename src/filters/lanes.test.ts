@@ -233,3 +233,20 @@ test('no interleaving admits more than allowed, leaks anything, or runs twice wh
     { numRuns: 200 },
   )
 })
+
+test('what is remembered of a backend is kept for as long as its settings are', () => {
+  const ports = { clock: createFakeClock(), log: silentLog }
+  const one = { name: 'a', resilience: DEFAULT_RESILIENCE }
+  const other = { name: 'b', resilience: DEFAULT_RESILIENCE }
+  const states = createLaneStates([one], ports)
+  const first = states.get('a')
+  states.keep([other, { ...one }])
+  assert.equal(states.get('a'), first)
+  assert.notEqual(states.get('b'), undefined)
+  states.keep([{ ...one, resilience: { ...DEFAULT_RESILIENCE, bulkhead: undefined } }])
+  assert.notEqual(states.get('a'), first)
+  assert.equal(states.report('b'), undefined)
+  states.keep([])
+  states.keep([one])
+  assert.notEqual(states.get('a'), first, 'what left and came back begins anew')
+})

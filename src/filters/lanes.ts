@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { BackendConfig } from '../config/types.ts'
 import type { Permitted } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
@@ -44,6 +45,8 @@ export interface LaneReport {
 
 /** What is remembered of every backend, by its name. */
 export interface LaneStates {
+  /** Goes on with these backends: what is remembered of those whose settings are the same is kept. */
+  keep(backends: readonly Pick<BackendConfig, 'name' | 'resilience'>[]): void
   get(backend: string): LaneState | undefined
   /** Undefined for a backend that is not configured, such as the gateway's own. */
   report(backend: string): LaneReport | undefined
@@ -56,8 +59,21 @@ export function createLaneStates(
   backends: readonly Pick<BackendConfig, 'name' | 'resilience'>[],
   ports: LaneStatePorts,
 ): LaneStates {
-  const states = new Map(backends.map((backend) => [backend.name, createLaneState(backend, ports)]))
+  let states: ReadonlyMap<string, LaneState> = new Map()
+  let settings: ReadonlyMap<string, unknown> = new Map()
+  const keep: LaneStates['keep'] = (wanted) => {
+    const before = { states, settings }
+    settings = new Map(wanted.map((backend) => [backend.name, backend]))
+    const stateOf = (backend: (typeof wanted)[number]): LaneState => {
+      const { name } = backend
+      const isSame = isDeepStrictEqual(before.settings.get(name), backend)
+      return (isSame ? before.states.get(name) : undefined) ?? createLaneState(backend, ports)
+    }
+    states = new Map(wanted.map((backend) => [backend.name, stateOf(backend)]))
+  }
+  keep(backends)
   return {
+    keep,
     get: (backend) => states.get(backend),
     isRefusing: (backend) => states.get(backend)?.circuits.isRefusing === true,
     report(backend) {

@@ -16,8 +16,8 @@ export interface ListenerPorts {
   readonly log: Log
   readonly settings: GatewaySettings
   readonly serverInfo: Implementation
-  /** Configured backend names: the routes below `/mcp/`. */
-  readonly backends: readonly string[]
+  /** Names of the backends: the routes below `/mcp/`. The same list for as long as it holds the same. */
+  readonly backends: () => readonly string[]
   /** Refuses work when the gateway is too busy; undefined never does. */
   readonly overload?: Overload | undefined
   /** Told of what lasted; undefined where nobody measures. */

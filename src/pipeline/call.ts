@@ -49,6 +49,8 @@ export interface Downstream {
   readonly session: string | undefined
   /** Where the client is, as far as trusted proxies say; for a session, where it was opened. Undefined on a pipe. */
   readonly address: string | undefined
+  /** Who an embedder says that the client is, where it is anonymous otherwise. */
+  readonly label?: string | undefined
 }
 
 /**
@@ -80,6 +82,11 @@ export interface Call {
   readonly headers: HeaderLookup | undefined
   /** Aborted when the caller no longer wants the answer; the reason is a `GatewayError`. */
   readonly signal: Signal
+  /**
+   * How many calls of the gateway's own tools this one was made within: it shares the places of the outermost. Undefined
+   * for a call of a client.
+   */
+  readonly within?: number | undefined
   /** Milliseconds for which it waited for its turn so far: they count against its time. */
   readonly waited?: number
   /** When its time is over, on the clock of the gateway; undefined where nothing bounds it yet. */

@@ -11,6 +11,7 @@ import {
 import type { BackendList } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
 import { silentLog } from '../pipeline/log.ts'
+import { believing } from './integrity/integrity.ts'
 import { type CatalogPorts, type Snapshot, createCatalog } from './catalog.ts'
 
 const ALL = { kind: 'aggregate' } as const
@@ -262,4 +263,45 @@ test('refetching asks even for a fresh list, and only the backend that is meant'
   const known = catalog.known('tools', 'a')
   assert.ok(known?.kind === 'current' && known.listing.entries.length === 1)
   assert.equal(catalog.known('tools', 'nobody'), undefined)
+})
+
+describe('a catalog whose backends change', () => {
+  test('keeps what it knows of those that stay, and asks those that came', async () => {
+    const { a, b, catalog } = setUp()
+    a.onList = lists('x', { ttlMs: 60_000 })
+    assert.deepEqual(namesIn(await catalog.list('tools', ALL)), ['a_x', 'b_y'])
+    const asked = a.listed.length
+    const c = scriptedBackend('c')
+    c.onList = lists('z')
+    catalog.serve([c, a])
+    assert.deepEqual(namesIn(await catalog.list('tools', ALL)), ['c_z', 'a_x'])
+    assert.equal(a.listed.length, asked)
+    assert.equal(catalog.peek('tools', ALL, 'b_y'), undefined)
+    assert.equal(catalog.known('tools', 'b'), undefined)
+    assert.deepEqual([a.listeners, b.listeners, c.listeners], [1, 0, 1])
+  })
+
+  test('takes another backend of the same name for another', async () => {
+    const { a, b, catalog } = setUp()
+    await catalog.list('tools', ALL)
+    const other = scriptedBackend('b')
+    other.onList = lists('other')
+    catalog.serve([a, other])
+    assert.equal(catalog.peek('tools', ALL, 'b_y'), undefined)
+    assert.deepEqual(namesIn(await catalog.list('tools', ALL)), ['a_x', 'b_other'])
+    assert.equal(b.listeners, 0)
+  })
+
+  test('does not let a list that comes too late judge those of others', async () => {
+    const judged: string[] = []
+    const integrity = { ...believing, update: (backend: string) => void judged.push(backend) }
+    const { a, b, catalog } = setUp({ integrity })
+    const gate = Promise.withResolvers<BackendList>()
+    b.onList = () => gate.promise
+    const listing = catalog.refetch('tools', 'b')
+    catalog.serve([a])
+    gate.resolve(listOf([tool('y')]))
+    await listing
+    assert.deepEqual(judged, [])
+  })
 })

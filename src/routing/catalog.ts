@@ -31,6 +31,8 @@ export interface CatalogPorts {
   readonly fetchTimeout: (backend: string) => number
   /** What lists are held against. Default: they are believed, except that hidden characters are made visible. */
   readonly integrity?: Integrity
+  /** Whether a tool is shown by exactly its name. Default: none is. */
+  readonly isExact?: (entry: Entry) => boolean
 }
 
 /** A backend that does not answer, and what a list does about it. */
@@ -68,6 +70,8 @@ export interface Catalog {
    * backends do say comes by their subscriptions. Returns the way to stop.
    */
   onNews(listener: NewsListener): () => void
+  /** Goes on with these backends, in this order. What is known of those that stay is kept. Tells nobody of it. */
+  serve(backends: readonly Backend[]): void
   /** How often lists of backends were known well enough when somebody listed, and how often not. */
   cacheCounts(): Readonly<Record<ListKind, CacheCount>>
   close(): void
@@ -121,7 +125,8 @@ class SourceCatalog implements Catalog {
   readonly #integrity: Integrity
   readonly #quarantineOf: QuarantineOf
   readonly #recheck: (source: Source) => void
-  readonly #sources: ReadonlyMap<ListKind, readonly Source[]>
+  #sources: ReadonlyMap<ListKind, readonly Source[]> = new Map()
+  #backends: ReadonlyMap<Backend, Followed> = new Map()
   /** A view is forgotten when a source changes, and runs out when a stale list in it does. */
   readonly #views = new Map<string, { readonly view: View; readonly until: number }>()
   #space: { readonly uris: UriSpace; readonly until: number } | undefined
@@ -132,7 +137,6 @@ class SourceCatalog implements Catalog {
     resources: { hits: 0, misses: 0 },
     resourceTemplates: { hits: 0, misses: 0 },
   }
-  readonly #following: readonly BackendSubscription[]
 
   constructor(backends: readonly Backend[], ports: CatalogPorts) {
     this.#ports = ports
@@ -140,29 +144,49 @@ class SourceCatalog implements Catalog {
     this.#integrity = integrity
     this.#quarantineOf = (entry) => integrity.quarantineOf(entry)
     this.#recheck = createRecheck(ports.clock)
-    const create = (backend: Backend, kind: ListKind): Source => {
-      const onChange = (): void => this.#forget(kind, backend.name)
-      return createSource(backend, kind, {
-        ...ports,
-        fetchTimeout: ports.fetchTimeout(backend.name),
-        onInvisible: integrity.policyOf(backend.name).onInvisible,
-        onListed: (listing) => integrity.update(backend.name, kind, listing),
-        onChange,
-        onNews: () => this.#tell(backend.name, listOf(kind)),
-      })
-    }
-    this.#sources = new Map(KINDS.map((kind) => [kind, backends.map((backend) => create(backend, kind))]))
+    this.serve(backends)
     integrity.onVerdict((backend, kind) => {
       this.#forget(kind, backend)
       this.#tell(backend, listOf(kind))
     })
-    this.#following = backends.map((backend) =>
+  }
+
+  serve(backends: readonly Backend[]): void {
+    const before = this.#backends
+    this.#backends = new Map(backends.map((one) => [one, before.get(one) ?? this.#follow(one)]))
+    for (const [backend, followed] of before) if (!this.#backends.has(backend)) end(followed)
+    const all = [...this.#backends.values()]
+    this.#sources = new Map(
+      KINDS.map((kind) => [kind, all.flatMap(({ sources }) => sources.get(kind) ?? [])]),
+    )
+    this.#views.clear()
+    this.#space = undefined
+  }
+
+  #follow(backend: Backend): Followed {
+    return {
+      sources: new Map(KINDS.map((kind) => [kind, this.#createSource(backend, kind)])),
       // What a list holds is the same for everybody as long as there is one context for all.
-      backend.subscribe(EVERY_CHANGE, {
+      subscription: backend.subscribe(EVERY_CHANGE, {
         context: EVERYBODY,
         onChange: (change) => this.#suspect(backend.name, change),
       }),
-    )
+    }
+  }
+
+  #createSource(backend: Backend, kind: ListKind): Source {
+    const integrity = this.#integrity
+    return createSource(backend, kind, {
+      ...this.#ports,
+      fetchTimeout: this.#ports.fetchTimeout(backend.name),
+      onInvisible: integrity.policyOf(backend.name).onInvisible,
+      onListed: (listing) => {
+        // A list that comes after its backend was taken out is nobody's.
+        if (this.#backends.has(backend)) integrity.update(backend.name, kind, listing)
+      },
+      onChange: () => this.#forget(kind, backend.name),
+      onNews: () => this.#tell(backend.name, listOf(kind)),
+    })
   }
 
   async list(kind: ListKind, scope: CatalogScope): Promise<Snapshot> {
@@ -211,8 +235,7 @@ class SourceCatalog implements Catalog {
   }
 
   close(): void {
-    this.#following.forEach((subscription) => subscription.close())
-    for (const sources of this.#sources.values()) sources.forEach((source) => source.close())
+    for (const followed of this.#backends.values()) end(followed)
   }
 
   #suspect(backend: string, change: Change): void {
@@ -324,10 +347,22 @@ class SourceCatalog implements Catalog {
       names: this.#ports.names,
       uris: space.uris,
       quarantineOf: this.#quarantineOf,
+      ...(this.#ports.isExact && { isExact: this.#ports.isExact }),
     })
     this.#views.set(key, { view, until: Math.min(until, space.until) })
     return view
   }
+}
+
+/** What is known of one backend. */
+interface Followed {
+  readonly sources: ReadonlyMap<ListKind, Source>
+  readonly subscription: BackendSubscription
+}
+
+function end({ sources, subscription }: Followed): void {
+  subscription.close()
+  for (const source of sources.values()) source.close()
 }
 
 /** The list by whose name changes of a kind are announced. */

@@ -138,6 +138,22 @@ describe('exposed names', () => {
     assert.deepEqual(rest, ['health', 'gateway_health'])
   })
 
+  test('of the gateway itself that are exact come first, and are told apart from nobody', () => {
+    const entries = [
+      { backend: 'github', name: 'list_repos' },
+      { backend: 'github', name: 'github_list_repos' },
+      { backend: 'gateway', name: 'github_list_repos', exact: true },
+      { backend: 'gateway', name: 'health' },
+    ]
+    const named = (policy: NamePolicy): readonly (string | undefined)[] =>
+      exposeNames(policy, entries).map((name) => name?.exposed)
+    const [first, second, ...own] = named('prefix')
+    assert.match(first ?? '', /^github_list_repos_[0-9a-f]{8}$/)
+    assert.equal(second, 'github_github_list_repos')
+    assert.deepEqual(own, ['github_list_repos', 'gateway_health'])
+    assert.deepEqual(named('bare'), ['list_repos', undefined, 'github_list_repos', 'gateway_health'])
+  })
+
   test('of 64 characters stay, of 65 are shortened in a way that tells long twins apart', () => {
     const fits = 'n'.repeat(MAX_NAME - 2)
     assert.deepEqual(names('prefix', `a/${fits}`), [`a_${fits}`])

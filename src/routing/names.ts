@@ -9,6 +9,8 @@ export const MAX_NAME = 64
 export interface OwnName {
   readonly backend: string
   readonly name: string
+  /** True for a tool of the gateway itself that is shown by exactly its name. Default false. */
+  readonly exact?: boolean
 }
 
 /** How one entry appears in the aggregate; undefined leaves it out. */
@@ -22,7 +24,7 @@ export interface ExposedName {
  * Names for the aggregate, in the order given, which decides who keeps a name that two want:
  * `prefix` puts the backend in front of every name, `conflict` only in front of names that several backends use,
  * `bare` never (the first backend keeps the name, the entry of any other is left out). The gateway's own tools always
- * carry its name.
+ * carry its name, or are shown by exactly their own; what a backend calls the same is then told apart, or left out.
  * Always the same names for the same entries, never two the same, never longer than {@link MAX_NAME}.
  */
 export function exposeNames(
@@ -34,7 +36,8 @@ export function exposeNames(
   const taken = new Set<string>()
   const nameOf = (entry: OwnName): ExposedName | undefined => {
     const wanted = policy === 'prefix' || (policy === 'conflict' && (uses.get(entry.name) ?? 0) > 1)
-    const full = wanted || isReserved(entry) ? `${entry.backend}_${entry.name}` : entry.name
+    const full =
+      entry.exact !== true && (wanted || isReserved(entry)) ? `${entry.backend}_${entry.name}` : entry.name
     const exposed = fit(full, entry)
     if (!taken.has(exposed)) return claim(exposed, full, taken)
     // `a` + `b_c` and `a_b` + `c` meet at the same name: the later one is told apart by its digest.

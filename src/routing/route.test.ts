@@ -72,6 +72,7 @@ function catalogOf(known: Known): Catalog {
     known: () => undefined,
     onNews: () => () => undefined,
     uris: () => createUriSpace({ backends: BACKENDS, uris: [], templates: [], ...known.uris }),
+    serve: () => undefined,
     cacheCounts: () => assert.fail('not to be asked'),
     close: () => undefined,
   }

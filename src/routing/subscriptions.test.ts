@@ -12,6 +12,7 @@ import {
   tool,
   valueOfReply,
 } from '../../test/support/scripted.ts'
+import type { Backend } from '../backend/backend.ts'
 import { GatewayError } from '../errors.ts'
 import type { Notifications, Route } from '../pipeline/call.ts'
 import { silentLog } from '../pipeline/log.ts'
@@ -275,6 +276,85 @@ describe('a subscription', () => {
     await assert.rejects(open({}).ended, { code: 'DRAINING' })
     assert.deepEqual(opening.texts, [], 'nothing is said before the acknowledgement')
     assert.equal(clock.pending, 0)
+  })
+})
+
+describe('a subscription while backends change', () => {
+  const NO_RIGHTS = { rightsOf: undefined }
+  const mapOf = (...backends: readonly Backend[]): ReadonlyMap<string, Backend> =>
+    new Map(backends.map((backend) => [backend.name, backend]))
+  const another = (name: string) => {
+    const backend = scriptedBackend(name)
+    backend.statusNow = { identity: identity({ capabilities: CAPABILITIES }) }
+    backend.onIdentify = () => Promise.resolve(identity({ capabilities: CAPABILITIES }))
+    return backend
+  }
+
+  test('follows what came, lets go of what left, and is told of both', async () => {
+    const { clock, a, b, catalog, fanIn, open } = setUp()
+    const one = open({ toolsListChanged: true, resourceSubscriptions: ['x://nobody'] })
+    await settled()
+    one.taken()
+    const c = another('c')
+    catalog.serve([a, c])
+    fanIn.serve({ ...NO_RIGHTS, backends: mapOf(a, c) })
+    await settled()
+    assert.deepEqual(one.taken(), [changed('tools')])
+    await clock.advance(1000)
+    one.taken()
+    assert.equal(b.listeners, 0)
+    c.announce('tools')
+    c.announce(notificationOf(updated('x://nobody')))
+    assert.equal(one.taken().length, 2)
+    one.leave()
+    await assert.rejects(one.ended)
+    assert.equal(c.listeners, 1, 'only the catalog follows')
+  })
+
+  test('goes on with the rights that hold now', async () => {
+    const { clock, a, b, catalog, fanIn, open } = setUp()
+    const one = open({ toolsListChanged: true })
+    await settled()
+    one.taken()
+    const c = another('c')
+    catalog.serve([a, b, c])
+    const rights = { reaches: (backend: string) => backend === 'a', sees: () => true }
+    fanIn.serve({ rightsOf: () => rights, backends: mapOf(a, b, c) })
+    await settled()
+    for (const backend of [b, c]) backend.announce('tools')
+    await clock.advance(1000)
+    assert.deepEqual(one.taken(), [])
+    a.announce('tools')
+    assert.deepEqual(one.taken(), [changed('tools')])
+  })
+
+  test('misses nothing that came before it was acknowledged', async () => {
+    const { clock, a, b, fanIn, catalog, open } = setUp()
+    const late = Promise.withResolvers<SubscriptionFilter>()
+    b.honours = () => late.promise
+    const c = another('c')
+    const one = open({ toolsListChanged: true })
+    catalog.serve([a, b, c])
+    fanIn.serve({ ...NO_RIGHTS, backends: mapOf(a, b, c) })
+    await settled()
+    late.resolve({ lists: ['tools'], resources: [], tasks: [] })
+    await clock.advance(3000)
+    one.taken()
+    c.announce('tools')
+    assert.deepEqual(one.taken(), [changed('tools')])
+  })
+
+  test('to one backend stays where that stays, and ends in good order where it does not', async () => {
+    const { a, b, fanIn, open } = setUp()
+    const one = open({ toolsListChanged: true }, { route: { kind: 'backend', backend: 'a' } })
+    const other = open({ toolsListChanged: true }, { route: { kind: 'backend', backend: 'b' } })
+    await settled()
+    fanIn.serve({ ...NO_RIGHTS, backends: mapOf(a) })
+    assert.deepEqual(valueOfReply(await other.ended)['resultType'], 'complete')
+    one.taken()
+    a.announce('tools')
+    assert.deepEqual(one.taken(), [changed('tools')])
+    void b
   })
 })
 

@@ -1,11 +1,12 @@
 import { type Signal, anySignal } from '../pipeline/signal.ts'
-import type { Backend, BackendSubscription } from '../backend/backend.ts'
+import type { Backend } from '../backend/backend.ts'
 import { EVERYBODY } from '../backend/subscriptions.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
-import { type Call, type Notifications, type Permitted, type Reply, holderOf } from '../pipeline/call.ts'
+import type { Notifications, Permitted, Principal, Reply, Route } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Handler } from '../pipeline/handler.ts'
+import type { Rights } from '../pipeline/rights.ts'
 import { buildResult } from '../protocol/build.ts'
 import { editMembers } from '../protocol/edit.ts'
 import { rawOf } from '../protocol/json.ts'
@@ -18,13 +19,19 @@ import {
   type SubscriptionFilter,
   changeNotification,
   isWithin,
-  offeredOf,
-  readFilter,
 } from '../protocol/subscription.ts'
+import { createAdmission, filterOf } from './admission.ts'
 import type { Catalog } from './catalog.ts'
 import { exposeTaskStatus } from './expose.ts'
 import { type Outbox, createOutbox } from './outbox.ts'
-import { type TaskIds, requireTasks } from './tasks.ts'
+import {
+  type Followed,
+  type FollowedTask,
+  type Part,
+  honouredResources,
+  honouredTasks,
+} from './subscription-part.ts'
+import type { TaskIds } from './tasks.ts'
 
 /** What subscriptions of clients are made of. */
 export interface FanInPorts {
@@ -42,24 +49,31 @@ export interface FanInPorts {
   readonly age: number
 }
 
+/** What there is to follow, and who may. */
+export interface Followable {
+  readonly backends: ReadonlyMap<string, Backend>
+  /** Undefined where everybody may follow everything. */
+  readonly rightsOf: ((principal: Principal, route: Route) => Rights) | undefined
+}
+
 /** The subscriptions of all clients: each follows several backends. */
 export interface FanIn {
   /** Serves `subscriptions/listen` (2026-07-28, basic/patterns/subscriptions) until the client or the gateway ends it. */
   readonly listen: Handler<Permitted>
+  /** Goes on with these backends: open subscriptions follow those that came, and are told what changed by it. */
+  serve(followable: Followable): void
   /** Ends every subscription in good order, and takes no new ones. */
   drain(): void
   /** Subscriptions that are open. */
   readonly open: number
 }
 
-/** Most resources that one subscription may follow, and most tasks. */
-const MAX_RESOURCES = 1000
-
 /** Creates the fan-in. */
 export function createFanIn(ports: FanInPorts): FanIn {
   const draining = new AbortController()
+  const open = new Set<ClientSubscription>()
+  let { backends } = ports
   const admit = createAdmission(ports.streams)
-  let open = 0
   return {
     async listen(call, out) {
       const { target } = call.permit
@@ -67,85 +81,35 @@ export function createFanIn(ports: FanInPorts): FanIn {
       const filter = filterOf(call)
       draining.signal.throwIfAborted()
       const leave = admit(call)
-      open++
-      const subscription = new ClientSubscription(ports, { call, out, filter, backends: target.backends })
+      const opening = { call, out, filter, names: target.backends, backends }
+      const subscription = new ClientSubscription(ports, opening)
+      open.add(subscription)
       try {
         return await subscription.serve(draining.signal)
       } finally {
+        open.delete(subscription)
         subscription.close()
         leave()
-        open--
       }
     },
     get open() {
-      return open
+      return open.size
+    },
+    serve(followable) {
+      backends = followable.backends
+      for (const subscription of open) subscription.update(followable)
     },
     drain: () => draining.abort(new GatewayError('DRAINING', 'The gateway is shutting down')),
   }
-}
-
-/** Counts the open subscriptions of each holder. */
-function createAdmission(limit: number): (call: Call) => () => void {
-  const counts = new Map<string, number>()
-  return (call) => {
-    const key = holderOf(call)
-    const count = counts.get(key) ?? 0
-    if (count >= limit) {
-      const message = `There are ${limit} open subscriptions already`
-      throw new GatewayError('TOO_MANY', message, { retryAfterMs: 1000 })
-    }
-    counts.set(key, count + 1)
-    return () => {
-      const left = (counts.get(key) ?? 1) - 1
-      if (left === 0) counts.delete(key)
-      else counts.set(key, left)
-    }
-  }
-}
-
-function filterOf(call: Call): SubscriptionFilter {
-  const filter = readFilter(call.message)
-  if (filter === undefined) {
-    const message = `${call.method} needs "params.notifications": an object of booleans, with lists of strings as "resourceSubscriptions" and "taskIds"`
-    throw new GatewayError('INVALID_PARAMS', message)
-  }
-  if (filter.tasks.length > 0) requireTasks(call)
-  if (Math.max(filter.resources.length, filter.tasks.length) > MAX_RESOURCES) {
-    const message = `One subscription follows ${MAX_RESOURCES} resources and as many tasks at most`
-    throw new GatewayError('INVALID_PARAMS', message)
-  }
-  return filter
 }
 
 interface Opening {
   readonly call: Permitted
   readonly out: Notifications
   readonly filter: SubscriptionFilter
-  readonly backends: readonly string[]
-}
-
-/** One resource, as the client and as its backend call it. */
-interface Followed {
-  readonly exposed: string
-  readonly own: string
-  /** False where nobody knows whose it is, so that every backend is asked. */
-  readonly owned: boolean
-}
-
-/** One task, as the client and as its backend call it. */
-interface FollowedTask {
-  readonly exposed: string
-  readonly own: string
-}
-
-/** What is followed at one backend. Tasks are followed apart. */
-interface Part {
-  readonly backend: Backend
-  readonly followed: readonly Followed[]
-  readonly tasks: readonly FollowedTask[]
-  readonly subscription: BackendSubscription
-  /** What the backend honours; undefined until it has said so. */
-  honoured: SubscriptionFilter | undefined
+  /** Of the backends that it may follow. */
+  readonly names: readonly string[]
+  readonly backends: ReadonlyMap<string, Backend>
 }
 
 /** One subscription of one client. */
@@ -160,6 +124,12 @@ class ClientSubscription {
   readonly #old = new AbortController()
   readonly #cancelAge: (() => void) | undefined
   #parts: readonly Part[] = []
+  #names: readonly string[]
+  #backends: ReadonlyMap<string, Backend>
+  #rights: Rights | undefined
+  /** Whether it follows already, and what came before it did. */
+  #isFollowing = false
+  #update: Followable | undefined
   readonly #stopNews: () => void
   #acknowledged = false
 
@@ -167,6 +137,9 @@ class ClientSubscription {
     const { message } = opening.call
     this.#ports = ports
     this.#opening = opening
+    this.#names = opening.names
+    this.#backends = opening.backends
+    this.#rights = opening.call.permit.rights
     this.#id = rawOf(message.text, message.id)
     this.#outbox = createOutbox({
       clock: ports.clock,
@@ -179,7 +152,7 @@ class ClientSubscription {
     if (opening.call.downstream.era === 'modern')
       this.#cancelAge = ports.clock.after(ports.age, () => this.#old.abort(new Error('old')))
     this.#stopNews = ports.catalog.onNews((backend, list) => {
-      if (opening.backends.includes(backend) && this.#wants(backend, list)) this.#outbox.putList(list)
+      if (this.#names.includes(backend) && this.#wants(backend, list)) this.#outbox.putList(list)
     })
   }
 
@@ -188,8 +161,10 @@ class ClientSubscription {
     const { signal } = this.#opening.call
     const ends = anySignal(signal, this.#overflow.signal, this.#old.signal, draining)
     const owners = await unlessAborted(this.#owners(), ends)
-    this.#follow(owners)
+    this.#parts = this.#follow(owners)
     this.#followTasks()
+    this.#isFollowing = true
+    if (this.#update !== undefined) this.update(this.#update)
     await this.#agreed(ends)
     this.#acknowledged = true
     this.#outbox.open(this.#honoured())
@@ -202,6 +177,39 @@ class ClientSubscription {
     }
   }
 
+  /** Follows what has come, and lets go of what has left. */
+  update(next: Followable): void {
+    this.#update = next
+    if (!this.#isFollowing) return
+    const { route, principal } = this.#opening.call
+    const before = this.#backends
+    this.#rights = next.rightsOf?.(principal, route)
+    this.#backends = next.backends
+    if (route.kind === 'backend') {
+      // Its client subscribes again, to what is there now.
+      const isSame = next.backends.get(route.backend) === before.get(route.backend)
+      if (!isSame) this.#old.abort(new Error('another backend'))
+      return
+    }
+    this.#names = [...next.backends.keys()].filter((name) => this.#rights?.reaches(name) ?? true)
+    const isThere = ({ backend }: Part): boolean => next.backends.get(backend.name) === backend
+    const gone = this.#parts.filter((part) => !isThere(part))
+    gone.forEach(({ subscription }) => subscription.close())
+    if (gone.length > 0) for (const list of this.#opening.filter.lists) this.#outbox.putList(list)
+    const uris = this.#ports.catalog.uris()
+    const orphans = this.#opening.filter.resources.filter((uri) => uris.resolve(uri) === undefined)
+    const added = this.#names.filter((name) => next.backends.get(name) !== before.get(name))
+    const followed = orphans.map((uri) => ({ exposed: uri, own: uri, owned: false }))
+    const parts = this.#follow(new Map(added.map((name) => [name, followed])))
+    this.#parts = [...this.#parts.filter(isThere), ...parts]
+    for (const part of parts) void this.#agreedLate(part)
+  }
+
+  async #agreedLate(part: Part): Promise<void> {
+    part.honoured = await part.subscription.honoured
+    if (!this.#ended.signal.aborted) this.#onLate(part, part.honoured)
+  }
+
   close(): void {
     this.#ended.abort(new GatewayError('CANCELLED', 'The subscription ended'))
     this.#stopNews()
@@ -212,17 +220,17 @@ class ClientSubscription {
 
   /** Changes of a list of which the client sees nothing are none. */
   #wants(backend: string, list: ChangingList): boolean {
-    const { filter, call } = this.#opening
-    return filter.lists.includes(list) && (call.permit.rights?.reaches(backend, list) ?? true)
+    return this.#opening.filter.lists.includes(list) && (this.#rights?.reaches(backend, list) ?? true)
   }
 
   #mayRead(backend: string, uri: string): boolean {
-    return this.#opening.call.permit.rights?.sees({ kind: 'resources', backend, key: uri }) ?? true
+    return this.#rights?.sees({ kind: 'resources', backend, key: uri }) ?? true
   }
 
   /** Whose each resource is: by what is listed, by templates, and otherwise anybody's. */
   async #owners(): Promise<ReadonlyMap<string, readonly Followed[]>> {
-    const { call, filter, backends } = this.#opening
+    const { call, filter } = this.#opening
+    const backends = this.#names
     const { catalog } = this.#ports
     const byBackend = new Map<string, Followed[]>(backends.map((name) => [name, []]))
     const { route } = call
@@ -243,9 +251,9 @@ class ClientSubscription {
     return byBackend
   }
 
-  #follow(owners: ReadonlyMap<string, readonly Followed[]>): void {
-    this.#parts = [...owners].flatMap(([name, followed]): readonly Part[] => {
-      const backend = this.#ports.backends.get(name)
+  #follow(owners: ReadonlyMap<string, readonly Followed[]>): readonly Part[] {
+    return [...owners].flatMap(([name, followed]): readonly Part[] => {
+      const backend = this.#backends.get(name)
       if (backend === undefined) return []
       const lists = this.#opening.filter.lists.filter((list) => this.#wants(name, list))
       const resources = [...new Set(followed.map(({ own }) => own))]
@@ -275,7 +283,7 @@ class ClientSubscription {
       return permitted ? [{ exposed, own: task.taskId, name: task.backend }] : []
     })
     const parts = [...Map.groupBy(opened, ({ name }) => name)].flatMap(([name, tasks]): readonly Part[] => {
-      const backend = this.#ports.backends.get(name)
+      const backend = this.#backends.get(name)
       if (backend === undefined) return []
       const subscription = backend.subscribe(
         { lists: [], resources: [], tasks: [...new Set(tasks.map(({ own }) => own))] },
@@ -356,7 +364,10 @@ class ClientSubscription {
     notification: NotificationMessage,
   ): void {
     if (change.kind === 'task') return
-    if (change.kind === 'list') return this.#outbox.putList(change.list)
+    if (change.kind === 'list') {
+      if (this.#wants(name, change.list)) this.#outbox.putList(change.list)
+      return
+    }
     // What lies below a resource is not for everybody who may see it.
     if (!this.#mayRead(name, change.uri)) return
     for (const { own, exposed } of followed) {
@@ -366,23 +377,6 @@ class ClientSubscription {
       return this.#outbox.putUpdate({ kind: 'resource', uri }, told)
     }
   }
-}
-
-/** What a part of a subscription honours, in the client's words. One that is away is taken at its last word. */
-function honouredResources({ backend, followed, honoured }: Part): readonly string[] {
-  if (honoured !== undefined)
-    return followed.filter(({ own }) => honoured.resources.includes(own)).map(({ exposed }) => exposed)
-  const { identity } = backend.status()
-  const owned = followed.filter((one) => one.owned)
-  const resources = owned.map(({ exposed }) => exposed)
-  return identity === undefined
-    ? resources
-    : offeredOf({ lists: [], resources, tasks: [] }, identity.capabilities).resources
-}
-
-/** The tasks that the backend has agreed to: whoever hears of none asks for them (ext-tasks, "Task Status Notifications"). */
-function honouredTasks({ tasks, honoured }: Part): readonly string[] {
-  return tasks.filter(({ own }) => honoured?.tasks.includes(own)).map(({ exposed }) => exposed)
 }
 
 function withUri(notification: NotificationMessage, uri: string): NotificationMessage {

@@ -46,6 +46,8 @@ export function ownView(entries: readonly Entry[], quarantineOf: QuarantineOf = 
 export interface Exposure {
   readonly names: NamePolicy
   readonly uris: UriSpace
+  /** Whether a tool is shown by exactly its name, whatever {@link names} says. Default: none is. */
+  readonly isExact?: (entry: Entry) => boolean
   /** Default: nothing is held back. */
   readonly quarantineOf?: QuarantineOf
 }
@@ -55,13 +57,13 @@ export interface Exposure {
  * URI unless an earlier backend has the same.
  */
 export function mergedView(kind: ListKind, entries: readonly Entry[], exposure: Exposure): View {
-  const { names, uris, quarantineOf = nothingHeld } = exposure
+  const { uris } = exposure
   if (kind === 'resources') return uriView(entries, ({ backend, key }) => uris.expose(backend, key))
   if (kind === 'resourceTemplates')
     return uriView(entries, ({ backend, key }) => uris.exposeTemplate(backend, key))
   const shown: ExposedEntry[] = []
   const hidden: { backend: string; key: string }[] = []
-  for (const { entry, quarantine, name } of named(names, entries, quarantineOf)) {
+  for (const { entry, quarantine, name } of named(entries, exposure)) {
     if (name === undefined) hidden.push({ backend: entry.backend, key: entry.key })
     else shown.push({ entry, exposed: name.exposed, text: shownText(entry, name, uris), quarantine })
   }
@@ -75,13 +77,14 @@ interface Named {
 }
 
 /** What is held back and was never approved must not change the names of others: it comes last. */
-function named(names: NamePolicy, entries: readonly Entry[], quarantineOf: QuarantineOf): readonly Named[] {
+function named(entries: readonly Entry[], exposure: Exposure): readonly Named[] {
+  const { names, quarantineOf = nothingHeld, isExact = () => false } = exposure
   const judged = entries.map((entry) => ({ entry, quarantine: quarantineOf(entry) }))
   const own = judged.filter(({ quarantine }) => quarantine?.keepsName !== false)
   const withNames = (of: typeof judged): readonly Named[] => {
     const exposed = exposeNames(
       names,
-      of.map(({ entry: { backend, key } }) => ({ backend, name: key })),
+      of.map(({ entry }) => ({ backend: entry.backend, name: entry.key, exact: isExact(entry) })),
     )
     return of.map((one, index) => ({ ...one, name: exposed[index] }))
   }

@@ -108,7 +108,7 @@ export const authentication: readonly Protection[] = [
   },
   {
     against: 'exchanges that nobody asked at the door',
-    file: 'src/listener/http/server.ts',
+    file: 'src/listener/http/front.ts',
     find: 'this.#ports.door.authenticate(request, route)',
     replace: "{ id: 'anonymous', anonymous: true }",
     test: TOKENS,
@@ -320,7 +320,7 @@ export const authentication: readonly Protection[] = [
   {
     against: 'calls that outlast their token',
     file: 'src/listener/http/modern.ts',
-    find: ': ports.door.holds.enter(principal, (reason) => controller.abort(reason))',
+    find: ': ports.door.holds.enter(principal, (reason) => canceller.abort(reason))',
     replace: ': undefined',
     test: STREAMS,
     fails: 'a call that has not answered',
@@ -328,7 +328,7 @@ export const authentication: readonly Protection[] = [
   {
     against: 'calls of sessions that outlast their token',
     file: 'src/listener/legacy/session.ts',
-    find: `(reason) => controller.abort(reason))
+    find: `(reason) => canceller.abort(reason))
     try`,
     replace: `() => undefined)
     try`,

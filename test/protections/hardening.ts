@@ -203,7 +203,7 @@ export const hardening: readonly Protection[] = [
   },
   {
     against: 'headers without end',
-    file: 'src/listener/http/server.ts',
+    file: 'src/listener/http/front.ts',
     find: 'rawHeaders.length > 2 * MOST_HEADERS',
     replace: 'rawHeaders.length > Infinity',
     test: CONNECTIONS,
@@ -211,7 +211,7 @@ export const hardening: readonly Protection[] = [
   },
   {
     against: 'URLs without end',
-    file: 'src/listener/http/server.ts',
+    file: 'src/listener/http/front.ts',
     find: 'url.length > LONGEST_URL',
     replace: 'url.length > Infinity',
     test: CONNECTIONS,

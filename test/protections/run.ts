@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { authentication } from './authentication.ts'
 import { authorization } from './authorization.ts'
 import { configuration } from './configuration.ts'
+import { embedding } from './embedding.ts'
 import { hardening } from './hardening.ts'
 import { integrity } from './integrity.ts'
 import { metrics } from './metrics.ts'
@@ -18,6 +19,7 @@ const PROTECTIONS: readonly Protection[] = [
   ...authentication,
   ...authorization,
   ...configuration,
+  ...embedding,
   ...hardening,
   ...integrity,
   ...metrics,

@@ -15,7 +15,7 @@ export const signatures: readonly Protection[] = [
   },
   {
     against: 'unsigned bodies',
-    file: 'src/listener/http/server.ts',
+    file: 'src/listener/http/front.ts',
     find: 'door.checkContent(request, principal, text)',
     replace: 'void [door, principal]',
     test: SIGNED,
@@ -23,7 +23,7 @@ export const signatures: readonly Protection[] = [
   },
   {
     against: 'unsigned requests without a body',
-    file: 'src/listener/http/server.ts',
+    file: 'src/listener/http/front.ts',
     find: "if (request.method !== 'POST') this",
     replace: 'if (false) this',
     test: SIGNED,

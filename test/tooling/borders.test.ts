@@ -59,8 +59,14 @@ const planted: Readonly<Record<string, readonly [source: string, report: string 
     "export { mintSystemPermit } from '../pipeline/permit.ts'",
     'only src/gateway.ts makes one',
   ],
-  'src/cli/process.ts': ['export const a = process.argv', 'Only src/main.ts touches the process'],
-  'src/cli/node-process.ts': ["export { argv } from 'node:process'", 'Only src/main.ts touches the process'],
+  'src/cli/process.ts': [
+    'export const a = process.argv',
+    'Only src/main.ts and src/host.ts touch the process',
+  ],
+  'src/cli/node-process.ts': [
+    "export { argv } from 'node:process'",
+    'Only src/main.ts and src/host.ts touch the process',
+  ],
   'src/cli/clock.ts': ['export const now = Date.now()', undefined],
   'src/main.ts': ['export const a = process.argv', undefined],
   'src/backend/clock.ts': ['export const now = Date.now()', 'comes in as a port from gateway.ts'],

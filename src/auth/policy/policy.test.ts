@@ -58,6 +58,17 @@ describe('scopes in the form of the seed', () => {
     assert.equal(verdict(policy, ANONYMOUS, tool('github', 'list_repos')), 'deny by default')
   })
 
+  test('open tools of the gateway itself that clients see by that name', () => {
+    const who = scoped('github:read', 'database:all')
+    assert.equal(verdict(policy, who, tool('gateway', 'github_list_repos')), 'allow by scopes["github:read"]')
+    // Patterns and tools of the same name elsewhere are another matter.
+    assert.equal(verdict(policy, who, tool('gateway', 'database_query')), 'deny by default')
+    assert.equal(verdict(policy, who, tool('gateway', 'list_repos')), 'deny by default')
+    assert.equal(verdict(policy, who, tool('files', 'github_list_repos')), 'deny by default')
+    assert.equal(policy.rightsOf(who, ALL).reaches('gateway', 'tools'), true)
+    assert.equal(policy.rightsOf(scoped(), ALL).reaches('gateway', 'tools'), false)
+  })
+
   test('are patterns where they hold a star', () => {
     for (const scope of ['database:read', 'database:', 'database:*'])
       assert.match(verdict(policy, scoped(scope), tool('database', 'query')), /^allow/)

@@ -1,6 +1,6 @@
 import type { ThingsConfig } from '../../config/authorization-types.ts'
 import { type Glob, anyMatches, canMeet, glob } from '../../config/glob.ts'
-import { namedThings } from '../../config/named-things.ts'
+import { OWN, namedThings } from '../../config/named-things.ts'
 import type { Listed } from '../../pipeline/rights.ts'
 import type { ListKind } from '../../protocol/methods.ts'
 
@@ -69,6 +69,8 @@ interface Pattern {
 /** Entries without `*`, which are nearly all, are looked up; the others are tried one after the other. */
 function named(entries: readonly string[], backends: readonly string[]): Named {
   const exact = new Map<string, Set<string>>()
+  // A tool of the gateway itself may be called as if it were another's: it is what clients see under that name.
+  const whole = new Set(entries.filter((entry) => !/[*/]/.test(entry)))
   const patterns: Pattern[] = []
   for (const entry of entries) {
     const pattern = patternOf(entry, backends)
@@ -80,11 +82,15 @@ function named(entries: readonly string[], backends: readonly string[]): Named {
   return {
     has: (backend, name) =>
       exact.get(backend)?.has(name) === true ||
+      (backend === OWN && whole.has(name)) ||
       patterns.some(
         ({ backends: at, names, joined }) =>
           at.matches(backend) && names.matches(joined ? `${backend}_${name}` : name),
       ),
-    reaches: (backend) => exact.has(backend) || patterns.some(({ backends: at }) => at.matches(backend)),
+    reaches: (backend) =>
+      exact.has(backend) ||
+      (backend === OWN && whole.size > 0) ||
+      patterns.some(({ backends: at }) => at.matches(backend)),
   }
 }
 

@@ -17,7 +17,10 @@ const greet: BuiltinTool = {
 }
 
 const backendOf = (...tools: readonly BuiltinTool[]) =>
-  createBuiltinBackend(tools, { clock: createFakeClock() })
+  createBuiltinBackend(
+    { ttlMs: 1000, current: () => tools, onChange: () => () => undefined },
+    { clock: createFakeClock() },
+  )
 
 function requestFor(name: string, over: Partial<BackendRequest> = {}): BackendRequest {
   const message = request('tools/call', { name: `gateway_${name}`, arguments: { a: 1 } })

@@ -29,7 +29,7 @@ export interface Sight {
 export interface MetricsSource {
   readonly figures: () => readonly ToolFigures[]
   /** Names of the configured backends. */
-  readonly backends: readonly string[]
+  readonly backends: () => readonly string[]
   readonly sightOf: (principal: Principal) => Sight
 }
 
@@ -127,7 +127,7 @@ export function metricsReport(
   return {
     total_requests: sum(({ calls }) => calls),
     by_tool: by(({ calls }) => calls),
-    registered_backends: backends.filter((name) => sight.reaches(name)),
+    registered_backends: backends().filter((name) => sight.reaches(name)),
     total_errors: sum(({ errors }) => errors),
     errors: failed(({ errors }) => errors),
     total_tool_errors: sum(({ toolErrors }) => toolErrors),

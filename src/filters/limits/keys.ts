@@ -70,8 +70,10 @@ function readerOf(part: KeyPart, pipe: string): KeyReader {
 }
 
 function addressReader(pipe: string): KeyReader {
-  return ({ downstream }) =>
-    downstream.address === undefined ? pipe : `address ${networkOf(downstream.address)}`
+  return ({ downstream: { address, label } }) => {
+    if (label !== undefined) return `label ${label}`
+    return address === undefined ? pipe : `address ${networkOf(address)}`
+  }
 }
 
 /** The backend that a call is for; empty for calls of several. */

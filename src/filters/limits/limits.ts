@@ -29,8 +29,11 @@ export interface LimitPorts {
  * has truly ended. A call within its limits passes without a promise more, where the store answers at once.
  */
 export function limits(ports: LimitPorts): Filter<Permitted> {
+  const hasQueues = ports.limits.some(({ queue }) => queue !== undefined)
+  // Of the filter, not of what comes after it: a change of the latter leaves nobody in a line that nobody serves.
+  const lines = hasQueues ? createLines(ports.store, ports.clock) : undefined
   return (next) => {
-    const limiter = new Limiter(ports, next)
+    const limiter = new Limiter({ ...ports, lines }, next)
     return (call, out) => limiter.handle(call, out)
   }
 }
@@ -49,13 +52,12 @@ class Limiter<C extends Permitted> {
   /** Undefined where no limit has a queue. */
   readonly #lines: Lines | undefined
 
-  constructor(ports: LimitPorts, next: Handler<C>) {
+  constructor(ports: LimitPorts & { readonly lines: Lines | undefined }, next: Handler<C>) {
     this.#ports = ports
     this.#next = next
     this.#chargesOf = chargerOf(ports.limits, ports.pipe)
     this.#callerOf = callerReader(ports.pipe)
-    const hasQueues = ports.limits.some(({ queue }) => queue !== undefined)
-    this.#lines = hasQueues ? createLines(ports.store, ports.clock) : undefined
+    this.#lines = ports.lines
   }
 
   handle(call: C, out: Notifications): Promise<Reply> {
@@ -70,10 +72,12 @@ class Limiter<C extends Permitted> {
   /** A call that was counted when it began still needs its place while it runs. */
   #applying(call: C): readonly RuleCharge[] | undefined {
     const charges = this.#chargesOf(call)
-    if (charges === undefined || member(call.message.params, 'requestState') === undefined) return charges
+    if (charges === undefined) return undefined
+    // It runs in the place of the call that it was made within, and could wait for that for ever.
+    if (call.within !== undefined) return unlessNone(charges.filter((one) => !isPlaceOfCaller(one)))
+    if (member(call.message.params, 'requestState') === undefined) return charges
     if (!this.#ports.isResumed(call)) return charges
-    const running = charges.filter(({ limit }) => limit.allowance.kind === 'concurrency')
-    return running.length === 0 ? undefined : running
+    return unlessNone(charges.filter(isPlace))
   }
 
   async #later(passing: Passing<C>, taking: Promise<Taken<RuleCharge>>): Promise<Reply> {
@@ -132,6 +136,23 @@ class Limiter<C extends Permitted> {
     if (kind === 'refused' && call.record !== undefined) call.record.limit = limit
     this.#ports.events({ kind, limit, method: call.method })
   }
+}
+
+function isPlace({ limit }: RuleCharge): boolean {
+  return limit.allowance.kind === 'concurrency'
+}
+
+/** Whether what is held is the same for every call of the caller, whatever it is for. */
+function isPlaceOfCaller(charge: RuleCharge): boolean {
+  const { match, key } = charge.rule.config
+  const isForSome = match.backend !== undefined || match.tool !== undefined
+  return isPlace(charge) && !isForSome && !key.some((part) => PARTS_OF_TARGET.has(part))
+}
+
+const PARTS_OF_TARGET: ReadonlySet<string> = new Set(['backend', 'tool', 'route'])
+
+function unlessNone(charges: readonly RuleCharge[]): readonly RuleCharge[] | undefined {
+  return charges.length === 0 ? undefined : charges
 }
 
 /** Whether this limit lets the call in, or wait. */

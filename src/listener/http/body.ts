@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { IncomingMessage } from 'node:http'
+import type { HttpRequest } from './exchange.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 
@@ -16,7 +16,7 @@ export interface BodyLimits {
  *
  * @throws GatewayError BODY_TOO_LARGE, BODY_TIMEOUT, PARSE_ERROR (no UTF-8) or CANCELLED
  */
-export function readBody(request: IncomingMessage, limits: BodyLimits, clock: Clock): Promise<string> {
+export function readBody(request: HttpRequest, limits: BodyLimits, clock: Clock): Promise<string> {
   const announced = Number(request.headers['content-length'] ?? 0)
   if (announced > limits.body) return Promise.reject(tooLarge(limits.body))
   const { promise, resolve, reject } = Promise.withResolvers<string>()

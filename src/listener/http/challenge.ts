@@ -1,11 +1,11 @@
-import type { IncomingMessage } from 'node:http'
+import type { HttpRequest } from './exchange.ts'
 import type { Door } from '../../auth/door.ts'
 import type { Refusal } from '../../filters/rescue.ts'
 import type { Route } from '../../pipeline/call.ts'
 
 /** Where a refusal is written. */
 export interface RefusedAt {
-  readonly request: IncomingMessage
+  readonly request: HttpRequest
   /** Undefined where it was refused before that was known. */
   readonly route?: Route | undefined
 }

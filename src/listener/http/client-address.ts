@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
-import { BlockList, type Socket, isIP } from 'node:net'
+import type { HttpRequest } from './exchange.ts'
+import { BlockList, isIP } from 'node:net'
 import type { ForwardedHeader } from '../../config/types.ts'
 import type { Downstream } from '../../pipeline/call.ts'
 import { MODERN_VERSION } from '../../protocol/versions.ts'
@@ -13,7 +13,7 @@ export interface HttpClient {
 }
 
 /** Tells where a request comes from. */
-export type ClientReader = (request: IncomingMessage) => HttpClient
+export type ClientReader = (request: HttpRequest) => HttpClient
 
 /** Which proxies are believed. */
 export interface ProxySettings {
@@ -28,7 +28,7 @@ export interface ProxySettings {
  * address in its header that is none. Whatever stands before that address is the word of somebody who is not trusted.
  */
 export function clientReader({ trustedProxies, forwardedHeader }: ProxySettings): ClientReader {
-  const peers = new WeakMap<Socket, HttpClient>()
+  const peers = new WeakMap<object, HttpClient>()
   const peerOf: ClientReader = ({ socket }) => {
     let peer = peers.get(socket)
     if (peer === undefined) {
@@ -41,7 +41,7 @@ export function clientReader({ trustedProxies, forwardedHeader }: ProxySettings)
   const isTrusted = trust(trustedProxies)
   const entriesOf = forwardedHeader === 'forwarded' ? forwardedFor : listed
   /** The last client of each connection: most proxies keep a connection for one for a while. */
-  const last = new WeakMap<Socket, { readonly header: string; readonly client: HttpClient }>()
+  const last = new WeakMap<object, { readonly header: string; readonly client: HttpClient }>()
   return (request) => {
     const peer = peerOf(request)
     const header = textOf(request.headers[forwardedHeader])

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpRequest, HttpResponse } from './exchange.ts'
 
 /** Methods that the listener serves. */
 const METHODS = 'GET, POST, DELETE'
@@ -31,7 +31,7 @@ const MAX_AGE = '600'
 const MOST_HEADERS = 64
 
 /** True for the question that a browser asks before it lets a page send a request (Fetch Standard, "CORS-preflight request"). */
-export function isPreflight({ method, headers }: IncomingMessage): boolean {
+export function isPreflight({ method, headers }: HttpRequest): boolean {
   return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
 }
 
@@ -41,14 +41,14 @@ export function isPreflight({ method, headers }: IncomingMessage): boolean {
  *
  * @param origin the origin, or `*` for what is public
  */
-export function allowReading(response: ServerResponse, origin: string): void {
+export function allowReading(response: HttpResponse, origin: string): void {
   response.setHeader('access-control-allow-origin', origin)
   response.setHeader('access-control-expose-headers', EXPOSED)
   if (origin !== '*') response.setHeader('vary', 'Origin')
 }
 
 /** Answers a preflight whose origin has been allowed: which methods and which of the requested headers may be sent. */
-export function answerPreflight(request: IncomingMessage, response: ServerResponse): void {
+export function answerPreflight(request: HttpRequest, response: HttpResponse): void {
   const requested = request.headers['access-control-request-headers'] ?? ''
   const names = requested
     .toLowerCase()

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { HttpResponse } from './exchange.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { SSE_KEEP_ALIVE } from '../../protocol/sse.ts'
@@ -32,19 +32,19 @@ export interface EventWriterPorts {
 const KEEP_ALIVE = 25_000
 
 /** Begins the event stream: its head leaves at once. */
-export function openEvents(response: ServerResponse, ports: EventWriterPorts): EventWriter {
+export function openEvents(response: HttpResponse, ports: EventWriterPorts): EventWriter {
   return new ResponseEvents(response, ports)
 }
 
 class ResponseEvents implements EventWriter {
-  readonly #response: ServerResponse
+  readonly #response: HttpResponse
   readonly #ports: EventWriterPorts
   #ended = false
   #waiting = 0
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #cancelKeepAlive: (() => void) | undefined
 
-  constructor(response: ServerResponse, ports: EventWriterPorts) {
+  constructor(response: HttpResponse, ports: EventWriterPorts) {
     this.#response = response
     this.#ports = ports
     response.writeHead(200, {

@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http'
+import type { HttpRequest } from './exchange.ts'
 import type { HeaderLookup } from '../../pipeline/call.ts'
 import type { HeaderReader } from '../../protocol/ladder.ts'
 import type { Acceptable } from './responder.ts'
 
 /** Reads single-valued headers of a request. */
-export function headerReader(request: IncomingMessage): HeaderReader {
+export function headerReader(request: HttpRequest): HeaderReader {
   const { headers } = request
   return (name) => {
     const value = headers[name]
@@ -16,7 +16,7 @@ const PREFIX = 'mcp-param-'
 const NONE: HeaderLookup = {}
 
 /** The `Mcp-Param-*` headers of a request, of which nearly none has any. */
-export function paramHeadersOf(request: IncomingMessage): HeaderLookup {
+export function paramHeadersOf(request: HttpRequest): HeaderLookup {
   const { rawHeaders, headers } = request
   let found: Record<string, string> | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {

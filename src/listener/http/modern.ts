@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Canceller } from '../../pipeline/signal.ts'
+import type { HttpRequest, HttpResponse } from './exchange.ts'
 import { GatewayError } from '../../errors.ts'
 import { toRefusal } from '../../filters/rescue.ts'
 import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
@@ -15,8 +15,8 @@ import { headerReader, paramHeadersOf } from './headers.ts'
 
 /** One POST whose body has been read. */
 export interface Post {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: HttpRequest
+  readonly response: HttpResponse
   readonly route: Route
   readonly principal: Principal
   /** Where it comes from. */

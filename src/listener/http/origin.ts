@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpRequest, HttpResponse } from './exchange.ts'
 import { isLoopback, isLoopbackAuthority } from '../../config/listen.ts'
 import type { GatewaySettings } from '../../config/types.ts'
 import { GatewayError } from '../../errors.ts'
@@ -14,11 +14,11 @@ export interface OriginCheck {
    * @returns true if that was all: a preflight, which has been answered
    * @throws GatewayError ORIGIN_FORBIDDEN, HOST_FORBIDDEN or INVALID_REQUEST
    */
-  (request: IncomingMessage, response: ServerResponse, path: string): boolean
+  (request: HttpRequest, response: HttpResponse, path: string): boolean
 }
 
 /** Protected resource metadata (RFC 9728): public, and of use to pages before they may call anything. */
-const PUBLIC_PATH = '/.well-known/oauth-protected-resource'
+export const PUBLIC_PATH = '/.well-known/oauth-protected-resource'
 
 /**
  * `Origin` must be known (2026-07-28, basic/transports/streamable-http "Security & Endpoint"), and while the gateway

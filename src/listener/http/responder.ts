@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { HttpResponse } from './exchange.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { encodeSse } from '../../protocol/sse.ts'
@@ -39,7 +39,7 @@ export interface JsonHead {
 }
 
 /** Writes a JSON body and ends. Headers and body leave in one piece. */
-export function writeJson(response: ServerResponse, text: string, head: JsonHead): void {
+export function writeJson(response: HttpResponse, text: string, head: JsonHead): void {
   const { status, headers } = head
   const length = Buffer.byteLength(text)
   const lines = ['content-type', 'application/json', 'content-length', String(length)]
@@ -50,17 +50,17 @@ export function writeJson(response: ServerResponse, text: string, head: JsonHead
 }
 
 /** Creates the responder of one exchange. */
-export function createResponder(response: ServerResponse, ports: ResponderPorts): Responder {
+export function createResponder(response: HttpResponse, ports: ResponderPorts): Responder {
   return new PostResponder(response, ports)
 }
 
 class PostResponder implements Responder {
-  readonly #response: ServerResponse
+  readonly #response: HttpResponse
   readonly #ports: ResponderPorts
   #stream: EventWriter | undefined
   #ended = false
 
-  constructor(response: ServerResponse, ports: ResponderPorts) {
+  constructor(response: HttpResponse, ports: ResponderPorts) {
     this.#response = response
     this.#ports = ports
   }

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { HttpResponse } from './exchange.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import { encodeSse } from '../../protocol/sse.ts'
@@ -10,15 +10,15 @@ export interface SessionStreams {
   /** Sets the revision that was negotiated; before that, streams are such as every revision understands. */
   speak(version: string): void
   /** The answer of one POST. */
-  answer(response: ServerResponse, accept: Acceptable): CallStream
+  answer(response: HttpResponse, accept: Acceptable): CallStream
   /** GET: a stream for messages that belong to no call. */
-  listen(response: ServerResponse): void
+  listen(response: HttpResponse): void
   /**
    * GET with `Last-Event-ID`: goes on with the stream that the event was on.
    *
    * @throws GatewayError INVALID_REQUEST for an event from which nothing can be resumed
    */
-  resume(response: ServerResponse, lastEventId: string): void
+  resume(response: HttpResponse, lastEventId: string): void
   /** Sends a message that belongs to no call, on exactly one stream. Dropped while there is none. */
   push(text: string): void
   /** Streams of no call that have a connection. */
@@ -101,7 +101,7 @@ class Streams implements SessionStreams {
     return [...this.#streams.values()].filter((one) => one.standalone && one.writer !== undefined).length
   }
 
-  answer(response: ServerResponse, accept: Acceptable): CallStream {
+  answer(response: HttpResponse, accept: Acceptable): CallStream {
     let stream: Stream | undefined
     const opened = (): Stream => (stream ??= this.#open(response, false))
     return {
@@ -121,11 +121,11 @@ class Streams implements SessionStreams {
     }
   }
 
-  listen(response: ServerResponse): void {
+  listen(response: HttpResponse): void {
     this.#open(response, true)
   }
 
-  resume(response: ServerResponse, lastEventId: string): void {
+  resume(response: HttpResponse, lastEventId: string): void {
     const [, id, number] = /^(\d{1,15})-(\d{1,15})$/.exec(lastEventId) ?? []
     const stream = this.#streams.get(Number(id))
     const last = Number(number)
@@ -163,7 +163,7 @@ class Streams implements SessionStreams {
     this.#forget(() => true)
   }
 
-  #open(response: ServerResponse, standalone: boolean): Stream {
+  #open(response: HttpResponse, standalone: boolean): Stream {
     const { clock } = this.#ports
     if (standalone) this.#makeRoom()
     const stream: Stream = {
@@ -191,7 +191,7 @@ class Streams implements SessionStreams {
     for (const stream of left.slice(0, -MOST_LEFT)) this.#streams.delete(stream.id)
   }
 
-  #attach(stream: Stream, response: ServerResponse): void {
+  #attach(stream: Stream, response: HttpResponse): void {
     const { clock, queue, age } = this.#ports
     const writer = openEvents(response, {
       clock,

@@ -7,6 +7,7 @@ import { isBatch } from '../legacy/batch.ts'
 import { type LegacyPipe, createLegacyPipe } from '../legacy/pipe.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { openEvents } from './event-writer.ts'
+import type { HttpRequest } from './exchange.ts'
 import type { Post } from './modern.ts'
 import type { OpenCounts } from './owner-count.ts'
 
@@ -93,7 +94,7 @@ class SseSessions implements SseHttp {
     const options = { id, principal, route, transport: 'http', address, write } as const
     const pipe = createLegacyPipe(options, this.#ports)
     this.#sessions.set(id, { pipe, route, principal: principal.id, end: () => writer.end() })
-    void writer.write(`event: endpoint\ndata: ${MESSAGES}?sessionId=${id}\n\n`)
+    void writer.write(`event: endpoint\ndata: ${mountOf(post.request)}${MESSAGES}?sessionId=${id}\n\n`)
   }
 
   message(post: Post, text: string): void {
@@ -125,6 +126,11 @@ class SseSessions implements SseHttp {
     }
     this.#sessions.clear()
   }
+}
+
+/** The place in front of our paths, where a framework mounted the gateway and took it off. */
+function mountOf({ originalUrl, url = '/' }: HttpRequest): string {
+  return originalUrl?.endsWith(url) === true ? originalUrl.slice(0, -url.length) : ''
 }
 
 function sessionOf(url: string): string {

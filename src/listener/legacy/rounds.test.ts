@@ -61,7 +61,7 @@ async function open(
       settings: { limits: { parkTime: PARK_TIME } } as unknown as GatewaySettings,
       door: openDoor(clock),
       serverInfo: { name: 'gw', version: '1' },
-      backends: [],
+      backends: () => [],
     },
   )
   const out = {

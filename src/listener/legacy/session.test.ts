@@ -47,7 +47,7 @@ async function open(answers: Answerer = () => Promise.resolve(result('{}')), ver
     settings: { limits: { parkTime: 600_000 } } as unknown as GatewaySettings,
     door: openDoor(createFakeClock()),
     serverInfo: { name: 'gw', version: '1' },
-    backends: [],
+    backends: () => [],
   }
   return { ...(await openSession(initialize(version), OWNER, ports)), calls, ports }
 }

@@ -1,3 +1,4 @@
+import { GatewayError } from '../../errors.ts'
 import type { Signal } from '../../pipeline/signal.ts'
 import type { Outcome } from '../../filters/rescue.ts'
 import type { Notifications } from '../../pipeline/call.ts'
@@ -156,7 +157,7 @@ class SessionWatch implements Watch {
     for (const opened of this.#open) {
       if (opened.number >= number) continue
       this.#open.delete(opened)
-      opened.controller.abort()
+      opened.controller.abort(new GatewayError('CANCELLED', 'The session follows something else, or nothing'))
     }
   }
 

@@ -251,3 +251,17 @@ describe('a tool that passes for another', () => {
     assert.deepEqual([events, integrity.report('b').findings], [[], []])
   })
 })
+
+test('what a backend that left had listed is forgotten, and another of its name is judged by its own policy', () => {
+  const { integrity, list } = setUp(
+    { kind: 'loaded', lock: lockOf(entry('a', 'x'), entry('b', 'y')) },
+    { onNew: 'quarantine' },
+  )
+  list('b', entry('b', 'y'), entry('b', 'new'))
+  assert.ok(integrity.quarantineOf(entry('b', 'new')))
+  integrity.govern(new Map([['a', DEFAULTS]]))
+  assert.deepEqual(integrity.report('b').findings, [])
+  integrity.govern(new Map([['b', { ...DEFAULTS, onNew: 'allow' }]]))
+  list('b', entry('b', 'new'))
+  assert.equal(integrity.quarantineOf(entry('b', 'new')), undefined)
+})

@@ -39,6 +39,8 @@ export interface IntegrityPorts {
 
 /** Holds what backends list against what was approved, and against each other. Judges when lists come, never per call. */
 export interface Integrity {
+  /** Goes on with these backends and their policies; forgets what the others listed. */
+  govern(policies: ReadonlyMap<string, IntegrityPolicy>): void
   policyOf(backend: string): IntegrityPolicy
   /** Takes a list as it is now. */
   update(backend: string, kind: ListKind, listed: Listed): void
@@ -60,6 +62,7 @@ export function createIntegrity(ports: IntegrityPorts): Integrity {
 
 /** Holds nothing against anybody. */
 export const believing: Integrity = {
+  govern: () => undefined,
   policyOf: () => ({ onChange: 'allow', onNew: 'allow', onShadow: 'allow', onInvisible: 'escape' }),
   update: () => undefined,
   quarantineOf: () => undefined,
@@ -93,7 +96,8 @@ interface Standing {
 class Judge implements Integrity {
   readonly #ports: IntegrityPorts
   /** Whether tools of different backends are compared at all. */
-  readonly #isComparing: boolean
+  #isComparing: boolean
+  #policies: ReadonlyMap<string, IntegrityPolicy>
   /** By kind and backend. */
   readonly #standings = new Map<string, Standing>()
   readonly #listeners = new Set<(backend: string, kind: ListKind) => void>()
@@ -104,14 +108,22 @@ class Judge implements Integrity {
 
   constructor(ports: IntegrityPorts) {
     this.#ports = ports
-    const policies = [...ports.policies.values()]
-    this.#isComparing = policies.length > 1 && policies.some(({ onShadow }) => onShadow !== 'allow')
+    this.#policies = ports.policies
+    this.#isComparing = isComparing(ports.policies)
     if (ports.lock.state.kind !== 'absent') tellLock(ports.audit, ports.lock)
     ports.lock.onChange((state) => this.#lockChanged(state))
   }
 
+  govern(policies: ReadonlyMap<string, IntegrityPolicy>): void {
+    this.#policies = policies
+    this.#isComparing = isComparing(policies)
+    const gone = [...this.#standings].filter(([, { backend }]) => !policies.has(backend))
+    for (const [key] of gone) this.#standings.delete(key)
+    this.#compareLater()
+  }
+
   policyOf(backend: string): IntegrityPolicy {
-    return this.#ports.policies.get(backend) ?? STRICT
+    return this.#policies.get(backend) ?? STRICT
   }
 
   isWatching(backend: string): boolean {
@@ -228,8 +240,8 @@ class Judge implements Integrity {
   /** Tools that pass for others, compared again if lists have changed. */
   #shadowsNow(): ReadonlyMap<string, Shadow> {
     if (this.#shadows !== undefined) return this.#shadows
-    const { policies, names, audit } = this.#ports
-    const entries = [...policies.keys()].flatMap(
+    const { names, audit } = this.#ports
+    const entries = [...this.#policies.keys()].flatMap(
       (backend) => this.#standings.get(standingKey('tools', backend))?.listed.entries ?? [],
     )
     const isApproved = (entry: Entry): boolean => this.#isApproved(entry)
@@ -255,6 +267,10 @@ class Judge implements Integrity {
       this.#pinned(entry.backend)?.[entry.kind].get(entry.key)?.digest === pinOf(entry).digest
     )
   }
+}
+
+function isComparing(policies: ReadonlyMap<string, IntegrityPolicy>): boolean {
+  return policies.size > 1 && [...policies.values()].some(({ onShadow }) => onShadow !== 'allow')
 }
 
 const NOTHING_HELD: ReadonlyMap<string, Quarantine> = new Map()

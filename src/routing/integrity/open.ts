@@ -18,17 +18,24 @@ export interface OpenPorts {
  * @throws LockError if that file is there and cannot be believed
  */
 export function openIntegrity(config: Config, { clock, audit, own }: OpenPorts): Integrity {
-  const { lock, ...general } = config.integrity
-  const believed: IntegrityPolicy = { ...general, onChange: 'allow', onNew: 'allow', onShadow: 'allow' }
-  const policies = new Map([
-    ...(own === undefined ? [] : [[own, believed] as const]),
-    ...config.backends.map((backend) => [backend.name, { ...general, ...backend.integrity }] as const),
-  ])
   return createIntegrity({
-    policies,
+    policies: integrityPolicies(config, own),
     names: config.gateway.names,
-    lock: openLockFile(lock, clock),
+    lock: openLockFile(config.integrity.lock, clock),
     audit,
     clock,
   })
+}
+
+/** The policy of each backend of a configuration, in its order; see {@link OpenPorts.own}. */
+export function integrityPolicies(
+  config: Config,
+  own: string | undefined,
+): ReadonlyMap<string, IntegrityPolicy> {
+  const { lock: _, ...general } = config.integrity
+  const believed: IntegrityPolicy = { ...general, onChange: 'allow', onNew: 'allow', onShadow: 'allow' }
+  return new Map([
+    ...(own === undefined ? [] : [[own, believed] as const]),
+    ...config.backends.map((backend) => [backend.name, { ...general, ...backend.integrity }] as const),
+  ])
 }

@@ -15,10 +15,7 @@ const clock = createFakeClock()
 const counts = (maxTools = 100): CallCounts =>
   countCalls({
     maxTools,
-    backends: new Map([
-      ['b', { transport: 'http', origin: 'https://b.example' }],
-      ['gateway', { transport: 'builtin', origin: undefined }],
-    ]),
+    reached: (backend) => (backend === 'b' ? { transport: 'http', origin: 'https://b.example' } : undefined),
   })
 
 const OK = result({ content: [] })

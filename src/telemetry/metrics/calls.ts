@@ -30,7 +30,7 @@ export interface Cell {
 
 /** How a backend is reached, as the conventions tell it. */
 export interface Reached {
-  readonly transport: 'http' | 'stdio' | 'builtin'
+  readonly transport: 'http' | 'stdio'
   /** Of its address; undefined for a process. Where there are several, of the first. */
   readonly origin: string | undefined
 }
@@ -39,8 +39,8 @@ export interface Reached {
 export interface CallCountsConfig {
   /** Tools and prompts that have cells of their own. */
   readonly maxTools: number
-  /** By configured name. */
-  readonly backends: ReadonlyMap<string, Reached>
+  /** How a backend is reached that is configured now; undefined for any other. */
+  readonly reached: (backend: string) => Reached | undefined
 }
 
 /** What was counted of calls since the start. */
@@ -89,7 +89,11 @@ class Counts implements CallCounts, CallObserver {
   readonly client: Cell[] = []
   readonly queued = new Map<string, Histogram>()
   readonly refusals = new Map<ErrorCode, number>(ERROR_CODES.map((code) => [code, 0]))
-  readonly events: Readonly<Record<EventKind, Map<string, number>>>
+  readonly events: Readonly<Record<EventKind, Map<string, number>>> = {
+    retry: new Map(),
+    hedge: new Map(),
+    'circuit-open': new Map(),
+  }
   notifications = 0
   readonly #config: CallCountsConfig
   readonly #rows = new Map<string, Map<string, Rows>>()
@@ -97,11 +101,6 @@ class Counts implements CallCounts, CallObserver {
 
   constructor(config: CallCountsConfig) {
     this.#config = config
-    const none = (): Map<string, number> =>
-      new Map(
-        [...config.backends].flatMap(([name, { transport }]) => (transport === 'builtin' ? [] : [[name, 0]])),
-      )
-    this.events = { retry: none(), hedge: none(), 'circuit-open': none() }
   }
 
   ended(record: CallRecord, outcome: Outcome): void {
@@ -192,7 +191,7 @@ class Counts implements CallCounts, CallObserver {
   }
 
   #upstreamLabels({ backend, endpoint, spoken }: AttemptRecord): readonly Pair[] {
-    const reached = this.#config.backends.get(backend)
+    const reached = this.#config.reached(backend)
     const origin = endpoint ?? reached?.origin
     const url = origin === undefined ? undefined : new URL(origin)
     return [

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Fetch } from '../../auth/outbound.ts'
 import type { ToolFigures } from '../../backend/builtin/metrics.ts'
-import type { Config } from '../../config/types.ts'
+import type { BackendConfig, Config } from '../../config/types.ts'
 import type { CallObserver } from '../../filters/observe.ts'
 import type { Clock } from '../../pipeline/clock.ts'
 import type { Log } from '../../pipeline/log.ts'
@@ -46,8 +46,8 @@ export interface MetricsPorts {
   readonly log: Log
   readonly fetch: Fetch
   readonly version: string
-  /** Name of the backend that is the gateway itself. */
-  readonly builtin: string
+  /** Those that are configured now. */
+  readonly backends: () => readonly BackendConfig[]
 }
 
 /** Milliseconds between two samples, and how many are kept: figures are those of the last minute. */
@@ -56,7 +56,7 @@ const SAMPLES = 7
 
 /** Begins to count; undefined where nothing is to be measured. */
 export function createMetrics(
-  config: Pick<Config, 'telemetry' | 'backends' | 'gateway'>,
+  config: Pick<Config, 'telemetry' | 'gateway'>,
   ports: MetricsPorts,
 ): Metrics | undefined {
   const settings = config.telemetry?.metrics
@@ -75,14 +75,12 @@ class GatewayMetrics implements Metrics {
   #levels: (() => Levels) | undefined
   #exporter: Exporter | undefined
 
-  constructor(
-    config: Pick<Config, 'telemetry' | 'backends' | 'gateway'>,
-    maxTools: number,
-    ports: MetricsPorts,
-  ) {
+  constructor(config: Pick<Config, 'telemetry' | 'gateway'>, maxTools: number, ports: MetricsPorts) {
     this.#config = config
     this.#ports = ports
-    this.#calls = countCalls({ maxTools, backends: reachedOf(config, ports.builtin) })
+    const reached = (name: string): Reached | undefined =>
+      reachedOf(ports.backends().find((backend) => backend.name === name))
+    this.#calls = countCalls({ maxTools, reached })
     this.#startedAt = ports.clock.wallTime()
     this.#samples = [sampleOf(this.#calls, ports.clock.now())]
   }
@@ -140,6 +138,7 @@ class GatewayMetrics implements Metrics {
       calls: this.#calls,
       durations: this.measures,
       levels: this.#levels?.(),
+      backends: this.#ports.backends().map(({ name }) => name),
       version: this.#ports.version,
       startedAt: this.#startedAt,
       exports: this.#exporter,
@@ -156,13 +155,9 @@ class GatewayMetrics implements Metrics {
   }
 }
 
-function reachedOf({ backends }: Pick<Config, 'backends'>, builtin: string): ReadonlyMap<string, Reached> {
-  const own: readonly [string, Reached] = [builtin, { transport: 'builtin', origin: undefined }]
-  return new Map([
-    ...backends.map((backend): readonly [string, Reached] => {
-      if (backend.transport === 'stdio') return [backend.name, { transport: 'stdio', origin: undefined }]
-      return [backend.name, { transport: 'http', origin: new URL(backend.url).origin }]
-    }),
-    own,
-  ])
+/** Undefined for what is not configured: the tools of the gateway itself, and backends that have left. */
+function reachedOf(backend: BackendConfig | undefined): Reached | undefined {
+  if (backend === undefined) return undefined
+  if (backend.transport === 'stdio') return { transport: 'stdio', origin: undefined }
+  return { transport: 'http', origin: new URL(backend.url).origin }
 }
