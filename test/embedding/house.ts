@@ -20,7 +20,7 @@ export function embedded(scope: Scope, input: GatewayInput = {}, options: Gatewa
     {
       limits: 'off',
       ...input,
-      gateway: { drain: '2s', overload: 'off', tools: { health: false }, ...input.gateway },
+      gateway: { drain: '2s', overload: 'off', tools: { health: false, metrics: false }, ...input.gateway },
     },
     { log: (level, message, fields = {}) => log.record({ level, message, fields }), ...options },
   )
