@@ -25,7 +25,7 @@ import {
 import type { Implementation } from './protocol/meta.ts'
 import { type Definitions, definitionsIn } from './routing/integrity/definitions.ts'
 import type { StoreStatus } from './store/store.ts'
-import { readLevels } from './telemetry/metrics/levels.ts'
+import { type Levels, readLevels } from './telemetry/metrics/levels.ts'
 import type { Metrics } from './telemetry/metrics/metrics.ts'
 
 export type { GatewayPorts } from './parts.ts'
@@ -81,10 +81,12 @@ export interface Gateway {
   /** Isolates a backend, so that no new call reaches it, or restores it. False where there is no such backend. */
   order(order: BackendOrder, backend: string): boolean
   readonly meter: Readonly<Meter>
-  /** What was counted and measured; undefined where nothing is. */
-  readonly metrics: Metrics | undefined
   /** How busy the process is, and what is done about it; undefined where nobody watches. */
   readonly load: OverloadState | undefined
+  /** What was counted and measured; undefined where nothing is. */
+  readonly metrics: Metrics | undefined
+  /** Goes on with new files where the access log was moved away. */
+  reopen(): void
   /** Stops accepting, lets calls in flight finish for the configured time, then ends everything. */
   close(): Promise<void>
 }
@@ -98,6 +100,7 @@ const LOOK = 20
 /**
  * Builds a gateway. Nothing is connected or bound before `ready` and `listen`.
  *
+ * @throws UnusableFileError if the file of the access log cannot be written
  * @throws LockError if the file with the approved definitions (`integrity.lock`) is there and cannot be believed
  */
 export function createGateway(config: Config, ports: GatewayPorts): Gateway {
@@ -126,7 +129,7 @@ class RunningGateway implements Gateway {
     this.#snapshot = snapshot
     this.serverInfo = serverInfo
     this.answer = (call, out) => this.#snapshot.answer(call, out)
-    parts.metrics?.start(() => readLevels({ ...parts, backends: this.report(), fronts: this.#fronts() }))
+    parts.signals.start(() => this.#levels())
   }
 
   get config(): Config {
@@ -184,16 +187,6 @@ class RunningGateway implements Gateway {
 
   get meter(): Readonly<Meter> {
     return this.#parts.meter
-  }
-
-  get metrics(): Metrics | undefined {
-    return this.#parts.metrics
-  }
-
-  /** Whatever has sessions and streams of clients. */
-  #fronts(): readonly { readonly sessions: number; readonly streams: number }[] {
-    const listening = [...this.#http].map((one) => ({ sessions: one.sessions(), streams: one.streams() }))
-    return this.#mounted === undefined ? listening : [...listening, this.#mounted.front]
   }
 
   get load(): OverloadState | undefined {
@@ -263,13 +256,29 @@ class RunningGateway implements Gateway {
     return circuits !== undefined
   }
 
+  get metrics(): Metrics | undefined {
+    return this.#parts.signals.metrics
+  }
+
+  reopen(): void {
+    this.#parts.signals.reopen()
+  }
+
+  #levels(): Levels {
+    const fronts = [...this.#http].map((one) => ({ sessions: one.sessions(), streams: one.streams() }))
+    if (this.#mounted !== undefined) fronts.push(this.#mounted.front)
+    const sum = (of: 'sessions' | 'streams'): number => fronts.reduce((all, front) => all + front[of], 0)
+    const http = { sessions: () => sum('sessions'), streams: () => sum('streams') }
+    return readLevels({ ...this.#parts, gauge: this.#parts.signals.gauge, backends: this.report(), http })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
-    const { catalog, integrity, entrance, fanIn, overload, gauge, store, metrics } = this.#parts
+    const { catalog, integrity, entrance, fanIn, overload, store } = this.#parts
     const listeners = [...this.#http]
     overload?.close()
     listeners.forEach((listener) => listener.drain())
@@ -285,8 +294,9 @@ class RunningGateway implements Gateway {
     await Promise.all([...this.#snapshot.backends.values()].map((backend) => backend.close()))
     await Promise.all(this.#leaving)
     await store.close()
-    await metrics?.close()
-    gauge?.close()
+    // The timers of the clock keep no process alive, which must not end before what is left is told.
+    const awake = setInterval(() => undefined, 1000)
+    await this.#parts.signals.close().finally(() => clearInterval(awake))
   }
 
   /** Waits for calls in flight, as long as the configuration grants. */
@@ -301,10 +311,12 @@ class RunningGateway implements Gateway {
   }
 
   #listenerPorts(): ListenerPorts {
-    const { clock, log, entrance, overload, metrics } = this.#parts
+    const { clock, log, entrance, overload, signals } = this.#parts
     return {
       overload,
-      measures: metrics?.measures,
+      measures: signals.metrics?.measures,
+      traced: signals.traced,
+      onRefused: signals.onRefused,
       answer: this.answer,
       door: entrance.door,
       clock,

@@ -42,6 +42,15 @@ function outputOf(stream: NodeJS.WriteStream): Output {
   }
 }
 
+/** What is done with SIGHUP; undefined ends, as it does for other programs. */
+let hangUp: (() => void) | undefined
+
+/** SIGHUP says to a program on a terminal that this is gone, and to a service that its files were moved away. */
+function onHangup(action: () => void): void {
+  if ([process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY)) return
+  hangUp = action
+}
+
 /** Fires with the first signal; a later one ends the process at once. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController()
@@ -52,6 +61,7 @@ function stopSignal(): AbortSignal {
     ['SIGHUP', 129],
   ] as const) {
     process.on(name, () => {
+      if (name === 'SIGHUP' && hangUp !== undefined) return hangUp()
       const now = performance.now()
       if (first !== undefined && now - first > SAME_SIGNAL_MS) process.exit(code)
       first ??= now
@@ -73,6 +83,7 @@ function createIo(version: string): Io {
     pid: process.pid,
     version,
     signal: stopSignal(),
+    onHangup,
     files: {
       read: async (path) => readFile(path, 'utf8'),
       write: async (path, text, { overwrite }) => {

@@ -7,7 +7,7 @@ import { BUILTIN, createBuiltinBackend } from './backend/builtin/backend.ts'
 import { healthTool } from './backend/builtin/health.ts'
 import { type Sight, metricsTool } from './backend/builtin/metrics.ts'
 import { joinTools } from './backend/builtin/join.ts'
-import type { BuiltinTool, ToolSource } from './backend/builtin/tool.ts'
+import type { ToolSource } from './backend/builtin/tool.ts'
 import type { BackendPorts } from './backend/ports.ts'
 import { type Quota, createQuota } from './backend/quota.ts'
 import { type BackendRegistry, createBackendRegistry } from './backend/registry.ts'
@@ -28,13 +28,14 @@ import { type Log, silentLog } from './pipeline/log.ts'
 import { createCatalog } from './routing/catalog.ts'
 import type { Integrity } from './routing/integrity/integrity.ts'
 import { integrityPolicies, openIntegrity } from './routing/integrity/open.ts'
-import { createFanIn } from './routing/subscriptions.ts'
+import { type FanIn, type FanInPorts, createFanIn } from './routing/subscriptions.ts'
 import { createTaskIds } from './routing/tasks.ts'
 import { sealingKeys } from './seal/key-file.ts'
 import { createSealer } from './seal/seal.ts'
 import { openStore } from './store/store.ts'
-import { type Metrics, createMetrics } from './telemetry/metrics/metrics.ts'
+import type { Terminals } from './telemetry/calls.ts'
 import { sightOf } from './telemetry/metrics/sight.ts'
+import { type Signals, openSignals } from './telemetry/signals.ts'
 
 /** What a gateway needs from the process that it runs in. */
 export interface GatewayPorts {
@@ -58,8 +59,10 @@ export interface GatewayPorts {
   readonly random?: () => number
   /** Default: measures the process. */
   readonly load?: LoadGauge
-  /** Whoever follows calls. Default: nobody. */
+  /** Whoever follows calls beside metrics, traces and the access log. Default: nobody. */
   readonly observers?: readonly CallObserver[]
+  /** What reads the standard streams, for an access log that people read. Default: no terminal. */
+  readonly terminals?: Terminals
   /** Tools of an embedder, shown by exactly their names; they may come and go. Default: none. */
   readonly tools?: ToolSource
 }
@@ -85,11 +88,7 @@ export interface Parts extends Omit<CallPathParts, 'config' | 'backends' | 'poli
   readonly integrity: Integrity
   readonly entrance: Entrance
   readonly overload: Overload | undefined
-  /** Undefined where nothing is measured. */
-  readonly metrics: Metrics | undefined
-  /** Measures the load for the metrics, where nothing else does. */
-  readonly gauge: LoadGauge | undefined
-  /** Places for calls that wait for input of their clients. */
+  readonly signals: Signals
   readonly parking: Quota
   /** What is in force; there is no snapshot before the first. */
   readonly live: { config: Config; snapshot: Snapshot | undefined }
@@ -98,15 +97,18 @@ export interface Parts extends Omit<CallPathParts, 'config' | 'backends' | 'poli
 /**
  * Opens what outlives snapshots.
  *
+ * @throws UnusableFileError if the file of the access log cannot be written
  * @throws LockError if the file with the approved definitions is there and cannot be believed
  */
 export function openParts(config: Config, ports: GatewayPorts & { readonly fetch: Fetch }): Parts {
   const { clock = systemClock, log = silentLog, random = Math.random, stateDir } = ports
-  const { audit = auditToLog(log), fetch, version, observers = [] } = ports
+  const { audit = auditToLog(log), fetch, observers = [] } = ports
   const live: Parts['live'] = { config, snapshot: undefined }
   const backends = (): ReadonlyMap<string, Backend> => live.snapshot?.backends ?? NO_BACKENDS
-  const configured = (): Config['backends'] => live.config.backends
-  const metrics = createMetrics(config, { clock, log, fetch, version, backends: configured })
+  const { version, terminals, load } = ports
+  const told = { clock, log, random, fetch, observers, version, terminals, load, builtin: BUILTIN }
+  const signals = openSignals(config, told)
+  const { limits } = config.gateway
   const sealer = createSealer(...sealingKeys(config.gateway.sealing, stateDir, log))
   const shared = {
     clock,
@@ -114,9 +116,9 @@ export function openParts(config: Config, ports: GatewayPorts & { readonly fetch
     audit,
     random,
     sealer,
-    observers: metrics === undefined ? observers : [...observers, metrics.observer],
-    metrics,
-    parking: createQuota(config.gateway.limits.parked, config.gateway.limits.parkedTotal),
+    signals,
+    observers: signals.observers,
+    parking: createQuota(limits.parked, limits.parkedTotal),
     live,
     stateDir,
     taskIds: createTaskIds(sealer),
@@ -125,9 +127,8 @@ export function openParts(config: Config, ports: GatewayPorts & { readonly fetch
   const own = ownBackend(config, ports, { ...shared, seen })
   const integrity = openIntegrity(config, { clock, audit, own: own?.name })
   const catalog = openCatalog(config, ports, { ...shared, integrity })
-  const store = openStore(config.store, { clock, log, random, measures: metrics?.measures })
+  const store = openStore(config.store, { clock, log, random, measures: signals.metrics?.measures })
   const limitCounts = countLimits(config.limits, { clock, log })
-  const { limits } = config.gateway
   return {
     ...shared,
     own,
@@ -142,22 +143,21 @@ export function openParts(config: Config, ports: GatewayPorts & { readonly fetch
       resolve: (host) => lookup(host, { all: true }),
       backends: () => live.snapshot?.names ?? [],
     }),
-    fanIn: createFanIn({
-      ...shared,
-      catalog,
-      backends: backends(),
-      listDeadline: config.gateway.listDeadline,
-      streams: limits.streams,
-      queue: limits.queue,
-      age: limits.streamAge,
-    }),
+    fanIn: openFanIn(config, { ...shared, catalog, backends: backends() }),
     accounts: accountsOf(config, { clock, store, limitCounts, backends }),
     meter: { inFlight: 0, total: 0, refused: 0 },
     overload: watchLoad(config, ports, shared),
-    gauge: ownGauge(config, ports, metrics),
     lanes: createLaneStates([], shared),
     flights: createFlights(),
   }
+}
+
+function openFanIn(
+  { gateway: { listDeadline, limits } }: Config,
+  shared: Pick<FanInPorts, 'catalog' | 'backends' | 'taskIds' | 'clock'>,
+): FanIn {
+  const { streams, queue, streamAge: age } = limits
+  return createFanIn({ ...shared, listDeadline, streams, queue, age })
 }
 
 /** Milliseconds for the list of a backend that no configuration has. */
@@ -190,6 +190,7 @@ export function swapSnapshot(parts: Parts, config: Config): Swapped {
   live.config = config
   integrity.govern(integrityPolicies(config, own?.name))
   lanes.keep(config.backends)
+  parts.signals.serve(config.backends)
   catalog.serve([...backends.values()])
   const answer = callPath({ ...parts, config, backends, policy })
   const snapshot = { config, configured, backends, names: [...backends.keys()], policy, answer }
@@ -199,7 +200,7 @@ export function swapSnapshot(parts: Parts, config: Config): Swapped {
   return { snapshot, gone, added }
 }
 
-type Shared = Pick<Parts, 'clock' | 'log' | 'sealer' | 'random' | 'live' | 'metrics' | 'parking'>
+type Shared = Pick<Parts, 'clock' | 'log' | 'sealer' | 'random' | 'live' | 'signals' | 'parking'>
 
 function openCatalog(
   config: Config,
@@ -227,7 +228,7 @@ function backendPorts(config: Config, ports: GatewayPorts, shared: Shared): Back
     ...shared,
     clientInfo: { name, version: ports.version },
     limits,
-    measures: shared.metrics?.measures,
+    measures: shared.signals.metrics?.measures,
     host: ports.host,
     children: ports.children,
   }
@@ -238,31 +239,24 @@ function watchLoad(config: Config, ports: GatewayPorts, shared: Shared): Overloa
   return overload && createOverload(overload, { ...shared, gauge: ports.load ?? systemLoad() })
 }
 
-function ownGauge(config: Config, ports: GatewayPorts, metrics: Metrics | undefined): LoadGauge | undefined {
-  if (metrics === undefined || config.gateway.overload !== undefined) return undefined
-  return ports.load ?? systemLoad()
-}
-
 /** The gateway's own tools are those of one more backend, the last in every list. */
-function ownBackend(config: Config, { tools }: GatewayPorts, shared: OwnPorts): Backend | undefined {
-  const builtin = builtinTools(config, shared)
-  if (builtin.length === 0 && tools === undefined) return undefined
-  return createBuiltinBackend(joinTools(builtin, tools), shared)
-}
-
-interface OwnPorts extends Shared {
-  /** What a caller may know. */
-  readonly seen: (principal: Principal) => Sight
-}
-
-function builtinTools({ gateway }: Config, { live, metrics, seen }: OwnPorts): readonly BuiltinTool[] {
+function ownBackend(
+  config: Config,
+  { tools }: GatewayPorts,
+  { clock, live, signals, seen }: Shared & { readonly seen: (principal: Principal) => Sight },
+): Backend | undefined {
   const configured = (): ReadonlyMap<string, Backend> => live.snapshot?.configured ?? NO_BACKENDS
   const statuses = (): readonly BackendStatus[] =>
     [...configured().values()].map((backend) => backend.status())
-  const { health = false, metrics: counts = false } = gateway.tools ?? {}
-  const told = { backends: () => [...configured().keys()], sightOf: seen }
-  return [
-    ...(health ? [healthTool(statuses, seen)] : []),
-    ...(counts && metrics !== undefined ? [metricsTool({ ...told, figures: () => metrics.tools() })] : []),
+  const wanted = config.gateway.tools
+  const { metrics } = signals
+  const backends = (): readonly string[] => [...configured().keys()]
+  const builtin = [
+    ...(wanted?.health === true ? [healthTool(statuses, seen)] : []),
+    ...(wanted?.metrics === true && metrics !== undefined
+      ? [metricsTool({ figures: () => metrics.tools(), backends, sightOf: seen })]
+      : []),
   ]
+  if (builtin.length === 0 && tools === undefined) return undefined
+  return createBuiltinBackend(joinTools(builtin, tools), { clock })
 }

@@ -79,8 +79,7 @@ function judge(message: ResultMessage | ErrorMessage): ProbeVerdict {
       : { era: 'modern', identity }
   }
   if (isModernError(message)) {
-    const said = message.message.slice(0, 200)
-    const reason = `is modern, but refused server/discover with error ${message.code}: ${said}`
+    const reason = `is modern, but refused server/discover with error ${message.code}`
     throw new ChannelError({ kind: 'protocol', reason })
   }
   return { era: 'legacy', reason: `server/discover answered error ${message.code}` }
@@ -182,7 +181,8 @@ export async function initializeLegacy(
     const { status } = answer
     if (message.id === undefined && status >= 400)
       throw new ChannelError({ kind: 'status', status, body: '' })
-    const reason = `refused initialize with error ${message.code}: ${message.message.slice(0, 200)}`
+    // Not what it said: reasons stand in logs and in the gateway's own errors, where a backend's words have no place.
+    const reason = `refused initialize with error ${message.code}`
     throw new ChannelError({ kind: 'protocol', reason })
   }
   const session = sessionOf(message, answer.session)

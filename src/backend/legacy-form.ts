@@ -6,6 +6,7 @@ import { META, TASKS } from '../protocol/meta.ts'
 import { CACHEABLE_METHODS } from '../protocol/methods.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { retarget } from './speaker.ts'
+import { traceMembers, traceObject } from './trace.ts'
 
 /** Members of `_meta` and of the parameters that only the modern era knows. */
 const MODERN_PARAMS = ['inputResponses', 'requestState'] as const
@@ -19,7 +20,9 @@ export function legacyEdits(
 ): readonly Edit[] {
   const { params, method } = request.message
   const edits = [...retarget(request, id)]
+  // The modern form has them always, and so it has `_meta`.
   if (params === undefined) return edits
+  const trace = request.record?.trace
   const changes: Record<string, string | undefined> = {}
   for (const key of MODERN_PARAMS) changes[key] = undefined
   // A member of that name is a wish of the legacy era, and the adapter's alone to make.
@@ -28,8 +31,11 @@ export function legacyEdits(
   if (meta?.kind !== 'object') return [...edits, ...editMembers(params, changes)]
   const modern = new Set<string>(MODERN_META)
   const onlyModern = (meta.members ?? []).every((entry) => modern.has(entry.key))
-  if (onlyModern) return [...edits, ...editMembers(params, { ...changes, _meta: undefined })]
-  const metaChanges: Record<string, string | undefined> = {}
+  if (onlyModern) {
+    const left = trace === undefined ? undefined : traceObject(trace)
+    return [...edits, ...editMembers(params, { ...changes, _meta: left })]
+  }
+  const metaChanges: Record<string, string | undefined> = { ...(trace && traceMembers(trace)) }
   for (const key of MODERN_META) metaChanges[key] = undefined
   if (clientToken !== undefined) metaChanges[META.progressToken] = id
   return [...edits, ...editMembers(params, changes), ...editMembers(meta, metaChanges)]

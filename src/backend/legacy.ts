@@ -13,6 +13,7 @@ import { META } from '../protocol/meta.ts'
 import type { SubscriptionFilter } from '../protocol/subscription.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Reply } from '../pipeline/call.ts'
+import type { SentTrace } from '../pipeline/trace.ts'
 import type { BackendIdentity, BackendRequest } from './backend.ts'
 import { type Answer, type Channel, ChannelError, type Exchange } from './channel.ts'
 import type { HttpChannel } from './http/channel.ts'
@@ -29,6 +30,7 @@ import {
   progressTokenOf,
   withClientToken,
 } from './speaker.ts'
+import { traceHeaders } from './trace.ts'
 
 /** A legacy session that was initialised: who is there and how to address it. */
 export interface LegacySession {
@@ -152,10 +154,13 @@ class SessionSpeaker implements LegacySpeaker {
     }
     const text = splice(message.text, legacyEdits(request, id, clientToken))
     const patient = events.isPatient === true
-    const { attempt } = request
+    const { attempt, record } = request
+    if (record !== undefined) record.requestId = id
+    const trace = record?.trace
     if (level !== undefined) this.#listening.push(takeLog)
     try {
-      return (await this.#exchange({ text, id, signal, patient, attempt, onNotification, onRequest })).message
+      const exchange = { text, id, signal, patient, attempt, onNotification, onRequest }
+      return (await this.#exchange(exchange, trace)).message
     } finally {
       if (level !== undefined) this.#listening.splice(this.#listening.indexOf(takeLog), 1)
     }
@@ -237,8 +242,8 @@ class SessionSpeaker implements LegacySpeaker {
       await this.#channel.deleteSession(this.#headers)
   }
 
-  async #exchange(request: Omit<Exchange, 'era' | 'headers'>): Promise<Answer> {
-    const headers = this.#headers
+  async #exchange(request: Omit<Exchange, 'era' | 'headers'>, trace?: SentTrace): Promise<Answer> {
+    const headers = trace === undefined ? this.#headers : { ...this.#headers, ...traceHeaders(trace) }
     try {
       const answer = await this.#channel.exchange({ ...request, era: 'legacy', headers })
       const stale = staleness(answer, headers)

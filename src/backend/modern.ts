@@ -4,7 +4,7 @@ import type { HeaderLookup, Notifications, Reply } from '../pipeline/call.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { type Edit, editMembers, splice } from '../protocol/edit.ts'
 import { encodeHeaderValue } from '../protocol/headers.ts'
-import { member, rawOf, stringOf, valueOf } from '../protocol/json.ts'
+import { member, stringOf, valueOf } from '../protocol/json.ts'
 import type { ErrorMessage, NotificationMessage, RequestMessage, ResultMessage } from '../protocol/message.ts'
 import { META, TASKS } from '../protocol/meta.ts'
 import { nameParamOf } from '../protocol/methods.ts'
@@ -33,6 +33,7 @@ import {
   retarget,
   withClientToken,
 } from './speaker.ts'
+import { traceHeaders, traceMembers } from './trace.ts'
 
 const NO_HEADERS: Readonly<Record<string, string>> = {}
 
@@ -70,7 +71,8 @@ class ModernSpeaker implements Speaker {
     }
     const text = splice(message.text, modernEdits(request, id, clientToken))
     const headers = this.#overHttp ? mirrorHeaders(request) : NO_HEADERS
-    const { attempt } = request
+    const { attempt, record } = request
+    if (record !== undefined) record.requestId = id
     return this.#channel
       .exchange({ ...MODERN, text, id, headers, signal, onNotification, attempt })
       .then((answer) => replyOf(answer, message), rethrown)
@@ -124,7 +126,7 @@ class ModernSpeaker implements Speaker {
     signal: Signal,
   ): Promise<void> {
     if (message.code !== -32601) {
-      const reason = `refused a subscription with error ${message.code}: ${message.message.slice(0, 200)}`
+      const reason = `refused a subscription with error ${message.code}`
       throw new ChannelError({ kind: 'protocol', reason })
     }
     listener.onOpen(NOTHING)
@@ -172,7 +174,7 @@ function rethrown(error: unknown): never {
 }
 
 function modernEdits(request: BackendRequest, id: string, clientToken: string | undefined): readonly Edit[] {
-  const edits = withoutLegacyTask(request, retarget(request, id))
+  const edits = withTrace(request, withoutLegacyTask(request, retarget(request, id)))
   if (clientToken === undefined) return edits
   const token = member(member(request.message.params, '_meta'), META.progressToken)
   return token === undefined ? edits : [...edits, replaceNode(token, id)]
@@ -189,6 +191,15 @@ function withoutLegacyTask({ downstream, message }: BackendRequest, edits: reado
   return [...edits, ...editMembers(message.params, { task: undefined })]
 }
 
+/** A backend hears of the trace in the message itself, whatever it travels in (SEP-414). */
+function withTrace({ message, record }: BackendRequest, edits: readonly Edit[]): readonly Edit[] {
+  const trace = record?.trace
+  const meta = member(message.params, '_meta')
+  // The modern form has it always.
+  if (trace === undefined || meta?.kind !== 'object') return edits
+  return [...edits, ...editMembers(meta, traceMembers(trace))]
+}
+
 /**
  * Every header is made anew from the body that is sent (2026-07-28, basic/transports/streamable-http "Request
  * Metadata"); unknown `Mcp-Param-*` headers of the client are passed on, known ones never.
@@ -202,6 +213,7 @@ function mirrorHeaders(request: BackendRequest): Readonly<Record<string, string>
   const name = nameParamOf(message.method) === undefined ? undefined : (target.name ?? subjectOf(message))
   if (name !== undefined) headers['mcp-name'] = encodeHeaderValue(name)
   if (request.headers !== undefined) passUnknownParams(request.headers, target, headers)
+  if (request.record?.trace !== undefined) Object.assign(headers, traceHeaders(request.record.trace))
   if (target.paramHeaders.length > 0) {
     const args = member(message.params, 'arguments')
     Object.assign(
@@ -235,7 +247,7 @@ function checkResultType(reply: ResultMessage, request: RequestMessage): void {
   if (type === 'task' && TASK_METHODS.has(request.method) && declaresTasks(request)) return
   throw new ChannelError({
     kind: 'protocol',
-    reason: `answered ${request.method} with resultType ${rawOf(reply.text, node).slice(0, 80)}`,
+    reason: `answered ${request.method} with a resultType that is not known`,
   })
 }
 

@@ -1,5 +1,6 @@
 import { isMapping } from '../config/tree.ts'
-import { isHarmless, isSecretName, isSecretValue, secretArguments } from './redact.ts'
+import { isSecretName } from '../config/secret-names.ts'
+import { isHarmless, isSecretValue, secretArguments } from './redact.ts'
 
 /** An environment variable that an imported configuration refers to instead of holding a secret. */
 export interface Reference {

@@ -36,8 +36,10 @@ export interface Io {
   readonly pid: number
   /** Version of Toolgate. */
   readonly version: string
-  /** Fires with the first Ctrl-C, SIGTERM or SIGHUP. */
+  /** Fires with the first Ctrl-C or SIGTERM, and with SIGHUP unless {@link Io.onHangup} was called. */
   readonly signal: AbortSignal
+  /** Does that with SIGHUP, instead of ending; not where a terminal is there, which says by it that it is gone. */
+  readonly onHangup: (action: () => void) => void
   readonly files: Files
   /**
    * `process.kill`: a negative id means a process group, signal 0 only asks whether it exists.

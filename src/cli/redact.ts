@@ -1,27 +1,20 @@
+import { isKnownKey, isSecretName } from '../config/secret-names.ts'
+
 /** What stands for a secret in what is printed. */
 export const HIDDEN: string = '…'
 
-const SECRET_NAME =
-  /(token|secret|passw|passphrase|pwd|api[-_]?key|access[-_]?key|private[-_]?key|auth|credential|bearer|cookie|session|dsn|webhook)|(^|[-_])(key|pat|pass)$/i
-
-/** Prefixes of well-known keys, and long words without any separator of words. */
-const SECRET_VALUE =
-  /^(sk|pk|rk|ghp|gho|ghu|ghs|github_pat|glpat|xox[a-z]|npm|hf|AKIA|ASIA|AIza|ya29|eyJ)[-_.A-Za-z0-9]{8,}|^[A-Za-z0-9+/_=-]{32,}$/
+/** Long words without any separator of words. */
+const LONG_WORD = /^[A-Za-z0-9+/_=-]{32,}$/
 
 const HARMLESS =
   /^(true|false|yes|no|on|off|\d{1,5}|trace|debug|info|warn|warning|error|production|development|test|local|stdio)$/i
 const PLACE = /^(~|\.{1,2}|[A-Za-z]:)?[/\\]/
 
-/** True for a name such as `GITHUB_TOKEN` or `--api-key`. */
-export function isSecretName(name: string): boolean {
-  return SECRET_NAME.test(name)
-}
-
 /** True for a text that looks like a key, or like a URL that holds one. */
 export function isSecretValue(value: string): boolean {
   if (PLACE.test(value)) return false
   const url = URL.parse(value)
-  if (url === null || !value.includes('://')) return SECRET_VALUE.test(value)
+  if (url === null || !value.includes('://')) return isKnownKey(value) || LONG_WORD.test(value)
   return url.username !== '' || url.password !== '' || url.search !== '' || /[^/]{24,}/.test(url.pathname)
 }
 

@@ -44,6 +44,7 @@ export async function surround(io: Io, config: Config, log: Log): Promise<Surrou
     host,
     log,
     stateDir,
+    terminals: { stdout: io.stdout, stderr: io.stderr },
     ...(children === undefined ? {} : { children }),
   }
   return { gateway: build(config, ports), stateDir }

@@ -16,6 +16,10 @@ export async function serveCommand(io: Io, options: ServeOptions): Promise<numbe
   if (config === undefined) return 1
   const log = createLog(config.log, io.stderr)
   const { gateway, stateDir } = await surround(io, config, log)
+  io.onHangup(() => {
+    log('info', 'log files are opened again')
+    gateway.reopen()
+  })
   const listener = await gateway.listen().catch((error: unknown) => {
     throw cannotListen(error, `${config.gateway.listen.host}:${config.gateway.listen.port}`)
   })

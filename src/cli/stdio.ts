@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { requireConfig } from './config-file.ts'
-import type { Io } from './io.ts'
+import { CliError, type Io } from './io.ts'
 import { createLog } from './log.ts'
 import type { StdioOptions } from './options.ts'
 import { surround } from './running.ts'
@@ -12,6 +12,11 @@ import { surround } from './running.ts'
 export async function stdioCommand(io: Io, options: StdioOptions): Promise<number> {
   const config = await requireConfig(io, options)
   if (config === undefined) return 1
+  if (config.telemetry?.accessLog?.to === 'stdout')
+    throw new CliError(
+      'the access log cannot go to stdout here: that is where the protocol is spoken',
+      'Set telemetry.accessLog.to: stderr, or a file.',
+    )
   const { gateway } = await surround(io, config, createLog(config.log, io.stderr))
   const client = gateway.serveStdio(io.raw.stdin, io.raw.stdout)
   // Not waited for: a client may ask at once, and gets what is known.

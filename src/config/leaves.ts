@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Parsed, parseCount, parseDuration, parseShare } from './units.ts'
+import { type Parsed, parseCount, parseDuration, parseRatio, parseShare } from './units.ts'
 
 /** A mapping with a fixed set of settings. Its issue about unknown keys carries the known ones as its message. */
 export function mapping<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
@@ -87,6 +87,14 @@ export function count(description: string, most: number, least = 1): z.ZodType<n
 /** A share of at least so many percent, as a part of 1. */
 export function share(description: string, least = 1): z.ZodType<number> {
   return leaf((found) => parseShare(found, least), { ...textSchema('^\\d{1,3}%$'), description })
+}
+
+/** A part from 0 to 1, or a percentage. */
+export function ratio(description: string): z.ZodType<number> {
+  return leaf(parseRatio, {
+    anyOf: [{ type: 'number', minimum: 0, maximum: 1 }, textSchema('^(0|1|0?\\.\\d+|\\d{1,3}(\\.\\d+)?%)$')],
+    description,
+  })
 }
 
 /** `off` or false, which switch a section off; it is then undefined. */

@@ -94,6 +94,7 @@ test('a backend that is a string is its URL, and everything else has a default',
     telemetry: {
       resource: {},
       metrics: { maxTools: 2000, token: undefined, open: false, otlp: undefined },
+      accessLog: undefined,
     },
     integrity: {
       lock: '/etc/mcp/tools.lock',

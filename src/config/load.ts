@@ -1,22 +1,19 @@
 import { resolve } from 'node:path'
-import { toAuth } from './auth-schema.ts'
 import { authorizationFindings } from './authorization-check.ts'
-import { type HttpBackendInput, backendOfUrl } from './backend-schema.ts'
 import { type FilePorts, type ReadFiles, readConfigFiles } from './config-files.ts'
-import { endpointsOf } from './endpoints-schema.ts'
 import { type Chosen, MOST_ENVIRONMENTS, chooseEnvironment } from './environments.ts'
 import type { Environment } from './interpolate.ts'
 import { type FileLayers, readLayers } from './layers.ts'
 import { liftScopes } from './lift-scopes.ts'
 import { isLoopback } from './listen.ts'
 import { type Merged, type Removal, mergeLayers } from './merge.ts'
-import { type ConfigPath, type ConfigProblem, type Finding, formatProblem } from './problem.ts'
+import { type ConfigProblem, type Finding, formatProblem } from './problem.ts'
 import { type ReferencePorts, type Resolved, pathKey, resolveReferences } from './references.ts'
-import { type ResilienceInput, toResilience } from './resilience-schema.ts'
 import { type FileSettings, SECTIONS } from './schema.ts'
 import type { ConfigSource } from './source.ts'
+import { type ResolvePath, toConfig } from './to-config.ts'
 import { valueAt } from './tree.ts'
-import type { BackendConfig, Config, HttpBackendConfig } from './types.ts'
+import type { Config } from './types.ts'
 import { validate, withoutValue } from './validate.ts'
 
 /** What loading needs from outside. */
@@ -310,9 +307,6 @@ function doubts(settings: FileSettings): readonly Finding[] {
   return findings
 }
 
-/** Makes a path absolute, by where it was written. */
-type ResolvePath = (path: ConfigPath, written: string, otherwise?: ConfigPath) => string
-
 /** Paths are relative to the file that wrote them; defaults to that of `otherwise`, or else to the first file. */
 function pathsOf(merged: Merged): ResolvePath {
   const first = merged.writersOf([]).at(-1)?.layer.dir ?? '/'
@@ -321,76 +315,4 @@ function pathsOf(merged: Merged): ResolvePath {
     const dir = place === undefined ? first : merged.writersOf(place)[0]?.layer.dir
     return resolve(dir ?? first, written)
   }
-}
-
-function toConfig(settings: FileSettings, absolute: ResolvePath): Config {
-  const { gateway, backends, auth, authorization, admin, log, limits, store, integrity, telemetry } = settings
-  const { allowUnauthenticatedNetworkAccess: _, pageSize, stateDir, publicUrl, ...rest } = gateway
-  return {
-    gateway: {
-      ...rest,
-      pageSize,
-      publicUrl: publicUrl?.replace(/\/$/, ''),
-      stateDir: stateDir === undefined ? undefined : absolute(['gateway', 'stateDir'], stateDir),
-    },
-    ...(auth === undefined
-      ? {}
-      : { auth: toAuth(auth, (file) => absolute(['auth', 'apiKeys', 'file'], file)) }),
-    ...(authorization === undefined ? {} : { authorization }),
-    admin: admin === false ? undefined : admin,
-    log,
-    limits,
-    store,
-    telemetry,
-    integrity: { ...integrity, lock: absolute(['integrity', 'lock'], integrity.lock) },
-    backends: Object.entries(backends).map(([name, backend]) => toBackend(name, backend, absolute)),
-  }
-}
-
-function toBackend(
-  name: string,
-  written: FileSettings['backends'][string],
-  absolute: ResolvePath,
-): BackendConfig {
-  const backend = typeof written === 'string' ? backendOfUrl(written) : written
-  if (backend.transport === 'stdio')
-    return {
-      name,
-      ...withResilience(backend),
-      cwd: absolute(['backends', name, 'cwd'], backend.cwd, ['backends', name, 'command']),
-    }
-  if (backend.transport === 'http') return overHttp(name, backend)
-  const { rest, ...settings } = backend
-  const http = overHttp(name, { ...settings, ...WITHOUT_SESSIONS, transport: 'http', url: rest.url })
-  if (rest.tools === undefined) return { ...http, transport: 'rest', tools: undefined, refresh: rest.refresh }
-  const tools = Object.entries(rest.tools).map(([tool, about]) => ({ name: tool, ...about }))
-  // What the operator says of a tool is no hint of a stranger.
-  const resilience = { ...http.resilience, trustAnnotations: true }
-  return { ...http, transport: 'rest', tools, refresh: rest.refresh, resilience }
-}
-
-/** What eras and sessions would need to know of a backend that has none. */
-const WITHOUT_SESSIONS = {
-  era: 'modern',
-  isolation: 'shared',
-  interactive: 'concurrent',
-  maxSessions: 1,
-} as const
-
-function overHttp(name: string, backend: HttpBackendInput): HttpBackendConfig {
-  const { url: _, endpoints: __, balance, ejection, slowStart, ...rest } = withResilience(backend)
-  const list = endpointsOf(backend)
-  const [first] = list
-  if (first === undefined) throw new TypeError('validation lets no backend without an endpoint pass')
-  const single = { name, ...rest, url: first.url }
-  return list.length === 1 ? single : { ...single, endpoints: { list, balance, ejection, slowStart } }
-}
-
-type Resilient<T> = Omit<T, keyof ResilienceInput> & Pick<BackendConfig, 'timeout' | 'resilience'>
-
-/** The settings that say how failures are met stand beside the others in the file, and together from here on. */
-function withResilience<T extends ResilienceInput>(written: T): Resilient<T> {
-  const { timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools, ...rest } = written
-  const resilience = toResilience({ timeout, retry, circuitBreaker, bulkhead, trustAnnotations, tools })
-  return { ...rest, timeout: timeout.total, resilience }
 }

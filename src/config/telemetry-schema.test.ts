@@ -25,9 +25,8 @@ describe('telemetry', () => {
   test('measures, and sends nothing anywhere, unless it is told to', () => {
     const metrics = { maxTools: 2000, token: undefined, open: false, otlp: undefined }
     for (const written of [undefined, null, {}, { metrics: null }, { metrics: {} }])
-      assert.deepEqual(read(written).telemetry, { resource: {}, metrics })
-    for (const off of ['off', false])
-      assert.deepEqual(read({ metrics: off }).telemetry, { resource: {}, metrics: undefined })
+      assert.deepEqual(read(written).telemetry, { resource: {}, metrics, accessLog: undefined })
+    for (const off of ['off', false]) assert.equal(read({ metrics: off }).telemetry?.metrics, undefined)
   })
 
   test('sends metrics where it is told to, by every setting', () => {
@@ -44,6 +43,7 @@ describe('telemetry', () => {
       },
     })
     assert.deepEqual(telemetry, {
+      accessLog: undefined,
       resource: { 'service.name': 'edge', 'deployment.environment.name': 'production' },
       metrics: {
         maxTools: 10,

@@ -1,7 +1,10 @@
 import { z } from 'zod'
-import { choice, count, duration, leaf, mapping, off, section, textSchema } from './leaves.ts'
-import { isLoopback } from './listen.ts'
-import type { MetricsConfig, OtlpConfig, OtlpMetricsConfig, TelemetryConfig } from './telemetry-types.ts'
+import { accessLog } from './access-log-schema.ts'
+import { choice, count, duration, leaf, mapping, off, section } from './leaves.ts'
+import { keepSecret, otlpShape } from './otlp-schema.ts'
+import { redact } from './redact-schema.ts'
+import type { MetricsConfig, OtlpMetricsConfig, TelemetryConfig } from './telemetry-types.ts'
+import { traces } from './traces-schema.ts'
 import type { Parsed } from './units.ts'
 
 /** What must be written to let everybody who reaches the admin listener read the metrics. */
@@ -19,14 +22,6 @@ const token = leaf(
   { type: 'string', description: 'Opens /metrics and nothing else, such as ${env:SCRAPE_TOKEN}.' },
 )
 
-const header = leaf(
-  (found): Parsed<string> =>
-    typeof found === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(found)
-      ? { value: found }
-      : { expected: 'expected text that fits into a header' },
-  { type: 'string' },
-)
-
 const attribute = leaf(
   (found): Parsed<string> =>
     typeof found === 'string' && found !== '' && found.length <= 255
@@ -35,45 +30,10 @@ const attribute = leaf(
   { type: 'string' },
 )
 
-/** Names of header fields (RFC 9110 §5.1). */
-const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'expected the name of a header')
 /** Attributes are named in parts, such as `deployment.environment.name`. */
 const attributeName = z
   .string()
   .regex(/^[a-z][a-z0-9_.]{0,127}$/, 'expected the name of an attribute, such as deployment.environment.name')
-
-const endpoint = leaf(
-  (found): Parsed<string> => {
-    const expected = 'expected an http:// or https:// URL without user, query and fragment'
-    if (typeof found !== 'string' || /[?#\s]/.test(found)) return { expected }
-    const url = URL.parse(found)
-    const fits = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
-    return fits ? { value: found.replace(/\/+$/, '') } : { expected }
-  },
-  {
-    ...textSchema('^https?://[^?#]+$'),
-    description: 'OTLP over HTTP: the collector without /v1/…, such as ${env:OTEL_EXPORTER_OTLP_ENDPOINT}.',
-  },
-)
-
-/** Where a signal is sent by OTLP: every signal has these settings, and its own beside them. */
-const otlpShape = {
-  endpoint,
-  headers: z
-    .record(headerName, header)
-    .prefault({})
-    .meta({ description: 'Sent with every request, such as a key for the collector.' }),
-  timeout: duration('How long one request may take.', 1).prefault('10s'),
-} satisfies { readonly [Key in keyof OtlpConfig]: z.ZodType<OtlpConfig[Key]> }
-
-/** Headers hold keys: they go where nobody reads them on the way, or not at all. */
-function keepSecret({ value, issues }: z.core.ParsePayload<OtlpConfig>): void {
-  const url = URL.parse(value.endpoint)
-  const isExposed = url?.protocol === 'http:' && !isLoopback(url.hostname.replace(/^\[|\]$/g, ''))
-  if (!isExposed || Object.keys(value.headers).length === 0) return
-  const message = 'expected an https:// URL, because headers are sent that others could read on the way'
-  issues.push({ code: 'custom', message, input: value.endpoint, path: ['endpoint'] })
-}
 
 const otlpMetrics: z.ZodType<OtlpMetricsConfig> = mapping({
   ...otlpShape,
@@ -119,6 +79,9 @@ export const telemetry: z.ZodType<TelemetryConfig> = section(
       .prefault({})
       .meta({ description: 'Attributes of this gateway in OpenTelemetry, such as service.name.' }),
     metrics,
+    traces,
+    accessLog,
+    redact,
   },
   'What the gateway tells about itself and its calls.',
 )

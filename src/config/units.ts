@@ -76,6 +76,20 @@ export function parseShare(found: unknown, least: number): Parsed<number> {
     : { expected: `expected a share from ${least}% to 100%` }
 }
 
+/** Reads a part such as `0.1`, `10%` or `0.5%`, also as text. */
+export function parseRatio(found: unknown): Parsed<number> {
+  const value = typeof found === 'string' ? ratioIn(found) : found
+  return typeof value === 'number' && value >= 0 && value <= 1
+    ? { value }
+    : { expected: 'expected a part from 0 to 1, such as 0.1 or 10%' }
+}
+
+function ratioIn(text: string): number | undefined {
+  const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(text)?.[1]
+  if (percent !== undefined) return Number(percent) / 100
+  return /^[01]?(?:\.\d{1,8})?$/.test(text) && text !== '' && text !== '.' ? Number(text) : undefined
+}
+
 function bareNumber(found: unknown): string | undefined {
   if (typeof found === 'number' && found >= 0) return String(found)
   return typeof found === 'string' && /^\d{1,10}$/.test(found) ? found : undefined

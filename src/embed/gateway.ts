@@ -14,7 +14,7 @@ import type { ArgumentSchemas, ArgumentsOf } from './arguments.ts'
 import { type CallPorts, type CallRequest, callTool } from './call.ts'
 import { type Caller, callerOf } from './callers.ts'
 import type { BackendInput, GatewayInput, NamedBackendInput } from './input.ts'
-import { type GatewayMetrics, type Tally, createTally } from './metrics.ts'
+import { type GatewayMetrics, metricsOf } from './metrics.ts'
 import type { ToolResult } from './result.ts'
 import { type LiveSettings, readSettings } from './settings.ts'
 import { type OwnTools, type ToolDefinition, type ToolHandler, createOwnTools } from './tools.ts'
@@ -136,7 +136,6 @@ export function createGateway(input: GatewayInput = {}, options: GatewayOptions 
   const settings = readSettings(input, { log, dir: resolve(options.baseDir ?? '.') })
   const { gateway } = settings.config
   const { version } = readManifest()
-  const tally = createTally()
   const tools = createOwnTools({
     log,
     longest: gateway.limits.reply,
@@ -147,7 +146,6 @@ export function createGateway(input: GatewayInput = {}, options: GatewayOptions 
     host: processHost(),
     log,
     tools,
-    observers: [tally],
     ...(gateway.stateDir === undefined ? {} : { stateDir: gateway.stateDir }),
     ...(audit && { audit }),
     ...(clock && { clock }),
@@ -159,14 +157,13 @@ export function createGateway(input: GatewayInput = {}, options: GatewayOptions 
     maxBody: gateway.limits.body,
     maxDepth: gateway.limits.depth,
   }
-  return new EmbeddedGateway({ settings, inner, tools, tally, calls, log })
+  return new EmbeddedGateway({ settings, inner, tools, calls, log })
 }
 
 interface Parts {
   readonly settings: LiveSettings
   readonly inner: InnerGateway
   readonly tools: OwnTools
-  readonly tally: Tally
   readonly calls: CallPorts
   readonly log: Log
 }
@@ -206,11 +203,7 @@ class EmbeddedGateway implements Gateway {
   async removeBackend(name: string): Promise<void> {
     const settings = this.#settings.without(name)
     if (settings === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${name}`)
-    const closed = this.#apply(settings)
-    this.#parts.tally.forget(name)
-    await closed
-    // What was under way was counted after that.
-    if (!this.backends.includes(name)) this.#parts.tally.forget(name)
+    await this.#apply(settings)
   }
 
   tool(definition: ToolDefinition, handler: ToolHandler<never>): void {
@@ -241,7 +234,7 @@ class EmbeddedGateway implements Gateway {
   }
 
   metrics(): GatewayMetrics {
-    return { ...this.#parts.tally.counts(), registeredBackends: this.backends }
+    return metricsOf(this.#parts.inner.metrics?.tools() ?? [], this.backends)
   }
 
   async health({ check = false }: { readonly check?: boolean } = {}): Promise<Record<string, BackendHealth>> {

@@ -212,6 +212,6 @@ export interface GatewayInput {
   }
   /** See docs/integrity.md. */
   readonly integrity?: Settings
-  /** See docs/observability.md. There is no admin listener to read metrics from: export them, or ask for `metrics()`. */
+  /** Metrics, traces and the access log, see docs/observability.md. Default: calls are counted, nothing is sent. */
   readonly telemetry?: Settings
 }

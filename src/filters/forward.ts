@@ -1,9 +1,9 @@
 import type { Backend, BackendRequest } from '../backend/backend.ts'
+import { sendRecorded } from '../backend/recorded.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
-import type { AttemptRecord } from '../pipeline/record.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { type Attempt, createAttempt } from '../pipeline/attempt.ts'
 import { subjectOf } from '../protocol/subject.ts'
@@ -35,9 +35,7 @@ export function forward(
   const sendTo = (target: OneTarget, trying: Trying, out: Notifications): Promise<Reply> => {
     const { call, attempt, backend } = trying
     const request = { ...requestTo(target, call), attempt }
-    return call.record === undefined
-      ? backend.send(request, out)
-      : recorded(call.record.attempt(target.backend), { backend, request, out })
+    return sendRecorded(call.record, backend, { request, out })
   }
   return async (call, out) => {
     const { target } = call.permit
@@ -68,24 +66,6 @@ export function requestTo(target: OneTarget, call: Permitted): BackendRequest {
   const { message, headers, signal, principal, downstream, within } = call
   const exposedName = subjectOf(message)
   return { message, target, exposedName, principal, downstream, headers, signal, within }
-}
-
-interface Sending {
-  readonly backend: Backend
-  readonly request: BackendRequest
-  readonly out: Notifications
-}
-
-/** Keeps account of one try. */
-async function recorded(record: AttemptRecord, { backend, request, out }: Sending): Promise<Reply> {
-  try {
-    const reply = await backend.send({ ...request, record }, out)
-    record.answered(reply)
-    return reply
-  } catch (error) {
-    record.failed(error)
-    throw error
-  }
 }
 
 interface Trying {

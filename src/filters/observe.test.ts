@@ -51,7 +51,7 @@ describe('observe', () => {
     const { meter, lines, ask } = setUp(() => Promise.resolve(refusal))
     assert.equal(await ask('m'.repeat(5000)), refusal)
     assert.deepEqual(meter, { inFlight: 0, total: 1, refused: 1 })
-    assert.deepEqual(lines, [{ method: 'm'.repeat(64), status: 400, reason: 'no such tool' }])
+    assert.deepEqual(lines, [{ method: 'm'.repeat(64), status: 400, code: 'UNKNOWN_TOOL' }])
   })
 
   test('says nothing of a call that went well', async () => {

@@ -14,12 +14,34 @@ export interface Meter {
   refused: number
 }
 
+/** An HTTP exchange that was refused before there was a call. */
+export interface RefusedExchange {
+  /** Of HTTP. */
+  readonly method: string
+  /** Without its query. */
+  readonly path: string
+  /** Where the client is, as far as trusted proxies say. */
+  readonly address: string | undefined
+  readonly refusal: Refusal
+}
+
 /** Follows calls: metrics, traces, logs. Never throws, never waits. */
 export interface CallObserver {
   /** A call begins; nothing has been done for it yet. */
   begun?(record: CallRecord): void
   /** The call has truly ended, a stream included, and the record says how it went. */
   ended(record: CallRecord, outcome: Outcome): void
+  /** Something was refused before it could become a call: its sender is not known, or it is no message. */
+  refused?(exchange: RefusedExchange): void
+}
+
+/** Tells every observer of it that wants to know; undefined where none does. */
+export function refusalsTo(
+  observers: readonly CallObserver[],
+): ((exchange: RefusedExchange) => void) | undefined {
+  const told = observers.filter((observer) => 'refused' in observer)
+  if (told.length === 0) return undefined
+  return (exchange) => told.forEach((observer) => observer.refused?.(exchange))
 }
 
 /** What observing needs. */
@@ -67,7 +89,9 @@ export function observe(next: Answerer, ports: ObservePorts): Answerer {
 
 function refused({ meter, log }: ObservePorts, call: Call, { status, error }: Refusal): void {
   meter.refused++
-  log('debug', 'call refused', { method: call.method.slice(0, 64), status, reason: error.message })
+  // Not the message: it may hold what the caller wrote.
+  const { code } = error.data as { readonly code?: string }
+  log('debug', 'call refused', { method: call.method.slice(0, 64), status, code })
 }
 
 function tooMany(): GatewayError {

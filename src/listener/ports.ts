@@ -1,5 +1,6 @@
 import type { Door } from '../auth/door.ts'
 import type { GatewaySettings } from '../config/types.ts'
+import type { RefusedExchange } from '../filters/observe.ts'
 import type { Answerer } from '../filters/rescue.ts'
 import type { Clock } from '../pipeline/clock.ts'
 import type { Log } from '../pipeline/log.ts'
@@ -20,6 +21,10 @@ export interface ListenerPorts {
   readonly backends: () => readonly string[]
   /** Refuses work when the gateway is too busy; undefined never does. */
   readonly overload?: Overload | undefined
+  /** Whether somebody wants to know to which traces calls belong. Default false. */
+  readonly traced?: boolean | undefined
+  /** Told of HTTP exchanges that were refused before there was a call; undefined where nobody wants to know. */
+  readonly onRefused?: ((exchange: RefusedExchange) => void) | undefined
   /** Told of what lasted; undefined where nobody measures. */
   readonly measures?: Measures | undefined
 }

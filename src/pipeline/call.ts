@@ -6,6 +6,7 @@ import type { Permit } from './permit.ts'
 import type { CallRecord } from './record.ts'
 import type { Target } from './target.ts'
 import type { Attempt } from './attempt.ts'
+import type { TraceHeaders } from './trace.ts'
 
 /** Who calls where the operator lets nobody say it. */
 export interface AnonymousPrincipal {
@@ -80,6 +81,8 @@ export interface Call {
   readonly downstream: Downstream
   /** The `Mcp-Param-*` headers of a modern HTTP request, which must agree with the body; undefined where there is no such duty. */
   readonly headers: HeaderLookup | undefined
+  /** What its HTTP request says of its trace; undefined where it says nothing, or nobody wants to know. */
+  readonly trace?: TraceHeaders | undefined
   /** Aborted when the caller no longer wants the answer; the reason is a `GatewayError`. */
   readonly signal: Signal
   /**

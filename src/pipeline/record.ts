@@ -1,6 +1,7 @@
 import type { Call, Reply } from './call.ts'
 import type { Clock } from './clock.ts'
 import type { Target } from './target.ts'
+import type { CallTrace, SentTrace } from './trace.ts'
 
 /** What a backend was spoken to in. */
 export interface Spoken {
@@ -37,6 +38,8 @@ export class CallRecord {
   queued = 0
   /** Name of the limit that refused it. */
   limit: string | undefined
+  /** Undefined where nobody traces calls. */
+  trace: CallTrace | undefined
   /** Tries that reached a backend, in order of their begin. */
   readonly attempts: AttemptRecord[] = []
   readonly events: RecordEvent[] = []
@@ -55,7 +58,7 @@ export class CallRecord {
 
   /** Begins to keep account of one try. */
   attempt(backend: string): AttemptRecord {
-    const attempt = new AttemptRecord(backend, this.#clock)
+    const attempt = new AttemptRecord(backend, this.#clock, this.trace?.sentTo(backend))
     this.attempts.push(attempt)
     return attempt
   }
@@ -95,10 +98,15 @@ export class AttemptRecord {
   spoken: Spoken | undefined
   /** Where the request went, where a backend has several endpoints: its origin. */
   endpoint: string | undefined
+  /** Raw JSON of the id that the backend got; undefined where nothing was sent. */
+  requestId: string | undefined
+  /** What of the trace goes with the request; undefined where nobody traces calls. */
+  readonly trace: SentTrace | undefined
   readonly #clock: Clock
 
-  constructor(backend: string, clock: Clock) {
+  constructor(backend: string, clock: Clock, trace?: SentTrace) {
     this.backend = backend
+    this.trace = trace
     this.#clock = clock
     this.begun = clock.now()
   }

@@ -1,5 +1,6 @@
 import { anySignal } from '../pipeline/signal.ts'
 import type { Backend } from '../backend/backend.ts'
+import { sendRecorded } from '../backend/recorded.ts'
 import { GatewayError } from '../errors.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Clock } from '../pipeline/clock.ts'
@@ -81,7 +82,8 @@ async function ask(ports: SearchPorts, { call, target, out, ms }: Asking): Promi
   const signal = anySignal(call.signal, attempt.signal)
   try {
     const exposedName = subjectOf(message)
-    return await backend.send({ message, target, exposedName, principal, downstream, headers, signal }, out)
+    const request = { message, target, exposedName, principal, downstream, headers, signal }
+    return await sendRecorded(call.record, backend, { request, out })
   } catch {
     call.signal.throwIfAborted()
     return undefined

@@ -92,12 +92,12 @@ export function createFanIn(ports: FanInPorts): FanIn {
         leave()
       }
     },
-    get open() {
-      return open.size
-    },
     serve(followable) {
       backends = followable.backends
       for (const subscription of open) subscription.update(followable)
+    },
+    get open() {
+      return open.size
     },
     drain: () => draining.abort(new GatewayError('DRAINING', 'The gateway is shutting down')),
   }

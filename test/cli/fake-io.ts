@@ -56,6 +56,7 @@ export async function run(world: FakeWorld, ...args: readonly string[]): Promise
       pid: 4242,
       version: '9.9.9',
       signal: world.signal ?? new AbortController().signal,
+      onHangup: () => undefined,
       files: {
         read: async (path) => readFile(path, 'utf8'),
         write: async (path, text, { overwrite }) => {

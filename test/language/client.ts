@@ -35,6 +35,8 @@ export interface ListedTool {
 export interface CallOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (step: { readonly progress: number }) => void
+  /** Members of `_meta` beside those that the SDK sets. */
+  readonly meta?: Arguments
 }
 
 /** A connected client. */
@@ -108,13 +110,15 @@ async function connectV2(
     era: client.getProtocolEra() === 'modern' ? 'modern' : 'legacy',
     server: client.getServerVersion(),
     tools: async () => (await client.listTools()).tools,
-    async call(name, args = {}, { signal, onProgress } = {}) {
+    async call(name, args = {}, { signal, onProgress, meta } = {}) {
       const options = {
         ...(signal && { signal }),
         ...(onProgress && { onprogress: onProgress }),
         timeout: PATIENCE,
       }
-      return toAnswer(await client.callTool({ name, arguments: { ...args } }, options))
+      return toAnswer(
+        await client.callTool({ name, arguments: { ...args }, ...(meta && { _meta: { ...meta } }) }, options),
+      )
     },
     signInAgain: async () => finish(connected),
     close,
@@ -155,13 +159,19 @@ async function connectV1(address: Address, { elicit, user, headers }: ClientAbil
       } while (cursor !== undefined)
       return tools
     },
-    async call(name, args = {}, { signal, onProgress } = {}) {
+    async call(name, args = {}, { signal, onProgress, meta } = {}) {
       const options = {
         ...(signal && { signal }),
         ...(onProgress && { onprogress: onProgress }),
         timeout: PATIENCE,
       }
-      return toAnswer(await client.callTool({ name, arguments: { ...args } }, undefined, options))
+      return toAnswer(
+        await client.callTool(
+          { name, arguments: { ...args }, ...(meta && { _meta: { ...meta } }) },
+          undefined,
+          options,
+        ),
+      )
     },
     signInAgain: async () => finish(transport),
     close,

@@ -13,6 +13,7 @@ import { metrics } from './metrics.ts'
 import { type Protection, REMOVED } from './protection.ts'
 import { services } from './services.ts'
 import { signatures } from './signatures.ts'
+import { telemetry } from './telemetry.ts'
 
 /** Every list of protections. */
 const PROTECTIONS: readonly Protection[] = [
@@ -25,6 +26,7 @@ const PROTECTIONS: readonly Protection[] = [
   ...metrics,
   ...services,
   ...signatures,
+  ...telemetry,
 ]
 
 /** Processes at once. */

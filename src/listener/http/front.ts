@@ -62,10 +62,10 @@ class HttpFront implements Front {
   /** Undefined where it is off. */
   readonly #addressLimit: AddressLimit | undefined
   #routes: { readonly backends: readonly string[]; readonly byPath: ReadonlyMap<string, Route> }
+  readonly #counts: OpenCounts
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
   readonly #sse: SseHttp
-  readonly #counts: OpenCounts
 
   constructor(ports: ListenerPorts, isReady: Readiness) {
     this.#ports = ports
@@ -262,9 +262,15 @@ class HttpFront implements Front {
   }
 
   #refuse(at: RefusedAt & { readonly response: HttpResponse }, error: unknown, id?: string): void {
-    const { response } = at
+    const { response, request } = at
     const refusal = toRefusal(error, this.#ports.log)
     this.#ports.measures?.requestRefused(toGatewayError(error).code)
+    this.#ports.onRefused?.({
+      method: request.method ?? '',
+      path: pathOf(request),
+      address: this.#clientOf(request).address,
+      refusal,
+    })
     if (response.headersSent || response.destroyed) return void response.destroy()
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')

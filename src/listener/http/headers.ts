@@ -1,5 +1,6 @@
 import type { HttpRequest } from './exchange.ts'
 import type { HeaderLookup } from '../../pipeline/call.ts'
+import type { TraceHeaders } from '../../pipeline/trace.ts'
 import type { HeaderReader } from '../../protocol/ladder.ts'
 import type { Acceptable } from './responder.ts'
 
@@ -46,4 +47,15 @@ export function acceptableOf(header: string | undefined): Acceptable {
 export function isJson(contentType: string | undefined): boolean {
   if (contentType === 'application/json') return true
   return contentType !== undefined && /^application\/json\s*(?:;|$)/i.test(contentType)
+}
+
+/** What a request says of the trace that it belongs to; undefined where it says nothing. */
+export function traceHeadersOf({ headers }: HttpRequest): TraceHeaders | undefined {
+  const { traceparent, tracestate, baggage } = headers
+  if (traceparent === undefined && baggage === undefined) return undefined
+  return { traceparent: single(traceparent), tracestate: single(tracestate), baggage: single(baggage) }
+}
+
+function single(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }

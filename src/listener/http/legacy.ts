@@ -9,7 +9,7 @@ import type { Outlet } from '../legacy/rounds.ts'
 import { type LegacySession, openSession } from '../legacy/session.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { challengeHeaders, isChallenging } from './challenge.ts'
-import { headerReader } from './headers.ts'
+import { headerReader, traceHeadersOf } from './headers.ts'
 import type { Post } from './modern.ts'
 import { type JsonHead, writeJson } from './responder.ts'
 import { type CallStream, type SessionStreams, createSessionStreams } from './session-streams.ts'
@@ -81,7 +81,7 @@ class SessionHttp implements LegacyHttp {
       throw new GatewayError('INVALID_REQUEST', `Invalid request: ${kept.session.version} has no batches`)
     const messages = readBatch(text, { maxDepth: this.#ports.settings.limits.depth })
     const stream = kept.streams.answer(post.response, post.accept)
-    const out = outletOf(post, stream)
+    const out = this.#outletOf(post, stream)
     const responses = await carryOutBatch(messages, {
       request: (message) => kept.session.handle(message, out, post.principal),
       other: (message) => take(kept.session, message),
@@ -167,10 +167,19 @@ class SessionHttp implements LegacyHttp {
       if (!isChallenging(refusal) && refusal.status !== 429) return
       head = { status: refusal.status, headers: challengeHeaders(refusal, post, this.#ports.door) }
     }
-    const out = { ...outletOf(post, stream), onRefusal }
+    const out = { ...this.#outletOf(post, stream), onRefusal }
     const text = await kept.session.handle(message, out, post.principal)
     kept.lastUsed = this.#ports.clock.now()
     stream.end(text, head)
+  }
+
+  /** Input is asked for on the stream of the call, if the client takes one (2025-11-25, basic/transports). */
+  #outletOf(post: Post, stream: CallStream): Outlet {
+    return {
+      send: (notification) => stream.event(notification.text),
+      write: post.accept.events ? (text) => void stream.event(text) : undefined,
+      trace: this.#ports.traced === true ? traceHeadersOf(post.request) : undefined,
+    }
   }
 
   #sessionOf(post: Post): Kept {
@@ -214,14 +223,6 @@ class SessionHttp implements LegacyHttp {
 function take(session: LegacySession, message: Exclude<Message, RequestMessage>): void {
   if (message.kind === 'notification') session.notify(message)
   else session.answer(message)
-}
-
-/** Input is asked for on the stream of the call, if the client takes one (2025-11-25, basic/transports). */
-function outletOf(post: Post, stream: CallStream): Outlet {
-  return {
-    send: (notification) => stream.event(notification.text),
-    ...(post.accept.events ? { write: (text: string) => void stream.event(text) } : {}),
-  }
 }
 
 function owns(post: Post, session: LegacySession): boolean {

@@ -11,7 +11,7 @@ import type { ListenerPorts } from '../ports.ts'
 import { challengeHeaders } from './challenge.ts'
 import type { HttpClient } from './client-address.ts'
 import { type Acceptable, createResponder } from './responder.ts'
-import { headerReader, paramHeadersOf } from './headers.ts'
+import { headerReader, paramHeadersOf, traceHeadersOf } from './headers.ts'
 
 /** One POST whose body has been read. */
 export interface Post {
@@ -51,6 +51,8 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
       const downstream = downstreamOf(message, post)
       if (downstream instanceof GatewayError) {
         const refusal = toRefusal(downstream, ports.log)
+        const { method = '', url = '' } = request
+        ports.onRefused?.({ method, path: url.replace(/\?.*/s, ''), address: post.client.address, refusal })
         return responder.end(refusal.status, writer.refusalText(refusal, id), refusal.headers)
       }
       const { principal } = post
@@ -65,6 +67,7 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
           principal,
           downstream,
           headers: paramHeadersOf(request),
+          trace: ports.traced === true ? traceHeadersOf(request) : undefined,
           signal: canceller,
         },
         { send: (notification) => responder.event(notification.text) },

@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Outcome, Refusal } from '../../filters/rescue.ts'
 import type { Notifications } from '../../pipeline/call.ts'
 import type { Clock } from '../../pipeline/clock.ts'
+import type { TraceHeaders } from '../../pipeline/trace.ts'
 import { editMembers } from '../../protocol/edit.ts'
 import { rawOf } from '../../protocol/json.ts'
 import { type RequestMessage, edited } from '../../protocol/message.ts'
@@ -16,6 +17,8 @@ export interface Outlet extends Notifications {
   readonly write?: ((text: string) => void) | undefined
   /** Told of a refusal before its text is there, so that HTTP can say it too; undefined where there is no HTTP. */
   readonly onRefusal?: ((refusal: Refusal) => void) | undefined
+  /** What the HTTP request of the call says of its trace. */
+  readonly trace?: TraceHeaders | undefined
 }
 
 /** What the rounds of one call need. */

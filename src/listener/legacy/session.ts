@@ -123,7 +123,8 @@ export async function openSession(
 interface Caller {
   readonly principal: Principal
   readonly signal: Signal
-  readonly out: Notifications
+  /** Where its notifications go, and what came with it. */
+  readonly out: Notifications & Pick<Outlet, 'trace'>
   /** Whether the tasks extension is declared for the client. */
   readonly withTasks?: boolean
 }
@@ -381,6 +382,7 @@ class ClientSession implements LegacySession {
       principal,
       downstream: this.#downstream,
       headers: undefined,
+      trace: out.trace,
       signal,
     }
     return this.#ports.answer(call, out)

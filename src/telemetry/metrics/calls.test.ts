@@ -12,11 +12,11 @@ import { type CallCounts, type Cell, countCalls } from './calls.ts'
 
 const clock = createFakeClock()
 
-const counts = (maxTools = 100): CallCounts =>
-  countCalls({
-    maxTools,
-    reached: (backend) => (backend === 'b' ? { transport: 'http', origin: 'https://b.example' } : undefined),
-  })
+const counts = (maxTools = 100): CallCounts => {
+  const made = countCalls({ maxTools })
+  made.serve(new Map([['b', { transport: 'http', origin: 'https://b.example' }]]))
+  return made
+}
 
 const OK = result({ content: [] })
 const refusal = (code: ConstructorParameters<typeof GatewayError>[0]): Outcome =>

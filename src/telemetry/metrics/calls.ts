@@ -30,7 +30,7 @@ export interface Cell {
 
 /** How a backend is reached, as the conventions tell it. */
 export interface Reached {
-  readonly transport: 'http' | 'stdio'
+  readonly transport: 'http' | 'stdio' | 'builtin'
   /** Of its address; undefined for a process. Where there are several, of the first. */
   readonly origin: string | undefined
 }
@@ -39,12 +39,12 @@ export interface Reached {
 export interface CallCountsConfig {
   /** Tools and prompts that have cells of their own. */
   readonly maxTools: number
-  /** How a backend is reached that is configured now; undefined for any other. */
-  readonly reached: (backend: string) => Reached | undefined
 }
 
 /** What was counted of calls since the start. */
 export interface CallCounts {
+  /** Counts calls of these backends, by configured name, from now on; what was counted of others is forgotten. */
+  serve(backends: ReadonlyMap<string, Reached>): void
   readonly observer: CallObserver
   /** Of requests, and of tries. They only become more. */
   readonly server: readonly Cell[]
@@ -85,8 +85,8 @@ interface Rows {
 
 class Counts implements CallCounts, CallObserver {
   readonly observer = this
-  readonly server: Cell[] = []
-  readonly client: Cell[] = []
+  server: Cell[] = []
+  client: Cell[] = []
   readonly queued = new Map<string, Histogram>()
   readonly refusals = new Map<ErrorCode, number>(ERROR_CODES.map((code) => [code, 0]))
   readonly events: Readonly<Record<EventKind, Map<string, number>>> = {
@@ -98,20 +98,46 @@ class Counts implements CallCounts, CallObserver {
   readonly #config: CallCountsConfig
   readonly #rows = new Map<string, Map<string, Rows>>()
   #names = 0
+  #backends: ReadonlyMap<string, Reached> = new Map()
 
   constructor(config: CallCountsConfig) {
     this.#config = config
   }
 
+  serve(backends: ReadonlyMap<string, Reached>): void {
+    const gone = [...this.#backends.keys()].filter((name) => !backends.has(name))
+    this.#backends = backends
+    if (gone.length > 0) this.#forget(new Set(gone))
+    for (const [name, { transport }] of backends) {
+      if (transport === 'builtin') continue
+      for (const counts of Object.values(this.events)) counts.set(name, counts.get(name) ?? 0)
+    }
+  }
+
+  #forget(backends: ReadonlySet<string>): void {
+    const isKept = ({ subject: { backend } }: Cell): boolean =>
+      backend === undefined || !backends.has(backend)
+    this.server = this.server.filter(isKept)
+    this.client = this.client.filter(isKept)
+    for (const name of backends) {
+      for (const { named } of this.#rows.get(name)?.values() ?? []) this.#names -= named.size
+      this.#rows.delete(name)
+      this.queued.delete(name)
+      for (const counts of Object.values(this.events)) counts.delete(name)
+    }
+  }
+
   ended(record: CallRecord, outcome: Outcome): void {
-    const { call, attempts, target } = record
+    const { call, attempts } = record
     const row = this.#rowOf(record)
     this.#serverCell(row, call.downstream, endingOf(outcome)).histogram.record(record.ended - record.begun)
-    for (const attempt of attempts)
+    for (const attempt of attempts) {
+      if (!this.#backends.has(attempt.backend)) continue
       this.#clientCell(row, attempt).histogram.record((attempt.ended ?? record.ended) - attempt.begun)
+    }
     this.notifications += record.notifications
     if (outcome.kind === 'refusal') this.#refused(outcome.error.data)
-    const backend = target?.kind === 'one' ? target.backend : ''
+    const backend = row.subject.backend ?? ''
     if (record.queued > 0) this.#queuedAt(backend).record(record.queued)
     for (const { kind } of record.events) count(this.events[kind], backend)
   }
@@ -128,7 +154,8 @@ class Counts implements CallCounts, CallObserver {
 
   #rowOf({ call, target }: CallRecord): Row {
     const method = methodValue(call.method)
-    const one = target?.kind === 'one' ? target : undefined
+    // A backend that left meanwhile is told of no more.
+    const one = target?.kind === 'one' && this.#backends.has(target.backend) ? target : undefined
     const rows = this.#rowsOf(one?.backend, method)
     // Only these two are named by what was listed: URIs, for one, are written by clients.
     if (one?.name === undefined || (method !== 'tools/call' && method !== 'prompts/get')) return rows.plain
@@ -191,7 +218,7 @@ class Counts implements CallCounts, CallObserver {
   }
 
   #upstreamLabels({ backend, endpoint, spoken }: AttemptRecord): readonly Pair[] {
-    const reached = this.#config.reached(backend)
+    const reached = this.#backends.get(backend)
     const origin = endpoint ?? reached?.origin
     const url = origin === undefined ? undefined : new URL(origin)
     return [

@@ -24,8 +24,6 @@ export interface Sources {
   readonly durations: Durations
   /** Undefined as long as there is no gateway to be looked at. */
   readonly levels: Levels | undefined
-  /** Names of the backends that are configured now: what never happened at them is counted too. */
-  readonly backends: readonly string[]
   readonly version: string
   /** Wall-clock milliseconds. */
   readonly startedAt: number
@@ -49,7 +47,7 @@ export function* families(sources: Sources): Generator<Family> {
 type Readers = Partial<Record<MetricKey, () => Iterable<Point>>>
 
 /** How what is counted is read. Everything else is a level. */
-function readers({ calls, durations, exports, backends, version, startedAt }: Sources): Readers {
+function readers({ calls, durations, exports, version, startedAt }: Sources): Readers {
   const { events } = calls
   return {
     serverOperation: () => spread(calls.server),
@@ -63,9 +61,9 @@ function readers({ calls, durations, exports, backends, version, startedAt }: So
       spread(
         [...calls.queued].map(([backend, histogram]) => ({ labels: backendLabels(backend), histogram })),
       ),
-    retries: () => counted(events.retry, OWN.backend, backends),
-    hedges: () => counted(events.hedge, OWN.backend, backends),
-    circuitRefusals: () => counted(events['circuit-open'], OWN.backend, backends),
+    retries: () => counted(events.retry, OWN.backend),
+    hedges: () => counted(events.hedge, OWN.backend),
+    circuitRefusals: () => counted(events['circuit-open'], OWN.backend),
     notifications: () => [{ labels: NO_LABELS, value: calls.notifications }],
     storeDuration: () => spread(durations.store),
     startTime: () => [{ labels: NO_LABELS, value: startedAt / 1000 }],
@@ -89,16 +87,10 @@ function* spread(cells: Iterable<Pick<Cell, 'labels' | 'histogram'>>): Generator
   for (const { labels, histogram } of cells) yield { labels, distribution: histogram.read() }
 }
 
-/** @param known names that are there even where nothing was counted */
-function counted(
-  counts: ReadonlyMap<string, number>,
-  attribute: string,
-  known: readonly string[] = [],
-): readonly Point[] {
-  const names = new Set([...known, ...counts.keys()])
-  return [...names].map((name) => ({
+function counted(counts: ReadonlyMap<string, number>, attribute: string): readonly Point[] {
+  return [...counts].map(([name, value]) => ({
     labels: labelsOf([[attribute, name === '' ? undefined : name]]),
-    value: counts.get(name) ?? 0,
+    value,
   }))
 }
 

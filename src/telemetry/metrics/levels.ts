@@ -45,8 +45,8 @@ export interface LevelSources {
   readonly store: Pick<GatewayStore, 'status'>
   readonly fanIn: Pick<FanIn, 'open'>
   readonly parking: Pick<Quota, 'taken'>
-  /** Whatever serves clients over HTTP. */
-  readonly fronts: readonly { readonly sessions: number; readonly streams: number }[]
+  /** Undefined as long as nobody is served over HTTP. */
+  readonly http: { sessions(): number; streams(): number } | undefined
   /** Undefined where nobody refuses calls for it. */
   readonly overload: { readonly state: Load & { readonly refused: number } } | undefined
   /** Read where nobody else does; undefined where it is not measured. */
@@ -55,14 +55,14 @@ export interface LevelSources {
 
 /** Reads every level. */
 export function readLevels(sources: LevelSources): Levels {
-  const { meter, backends, limitCounts, catalog, store, fanIn, parking, fronts, overload, gauge } = sources
+  const { meter, backends, limitCounts, catalog, store, fanIn, parking, http, overload, gauge } = sources
   return {
     inFlight: meter.inFlight,
     backends,
     limits: limitCounts.reports(),
     lists: catalog.cacheCounts(),
-    sessions: fronts.reduce((sum, { sessions }) => sum + sessions, 0),
-    streams: fronts.reduce((sum, { streams }) => sum + streams, 0),
+    sessions: http?.sessions() ?? 0,
+    streams: http?.streams() ?? 0,
     subscriptions: fanIn.open,
     parked: parking.taken,
     store: store.status,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Fetch } from '../../auth/outbound.ts'
 import type { ToolFigures } from '../../backend/builtin/metrics.ts'
 import type { BackendConfig, Config } from '../../config/types.ts'
@@ -14,6 +13,7 @@ import type { Attribute } from './labels.ts'
 import type { Levels } from './levels.ts'
 import { type Exporter, exportMetrics } from './otlp-export.ts'
 import { type MetricsSnapshot, type Sample, sampleOf, snapshotOf, toolFigures } from './snapshot.ts'
+import { resourceOf } from '../resource.ts'
 
 /** The metrics as a scrape answers with them. */
 export interface Scrape {
@@ -28,6 +28,8 @@ export interface Metrics {
   readonly observer: CallObserver
   /** Takes what lasted beside calls. */
   readonly measures: Measures
+  /** Counts calls of these backends from now on, and forgets those that left. */
+  serve(backends: readonly BackendConfig[]): void
   /** Begins to sample, and to export where that is configured, with levels that are read when they are needed. */
   start(levels: () => Levels): void
   /** @param accept the `Accept` header of who asks */
@@ -46,8 +48,8 @@ export interface MetricsPorts {
   readonly log: Log
   readonly fetch: Fetch
   readonly version: string
-  /** Those that are configured now. */
-  readonly backends: () => readonly BackendConfig[]
+  /** Name of the backend that is the gateway itself. */
+  readonly builtin: string
 }
 
 /** Milliseconds between two samples, and how many are kept: figures are those of the last minute. */
@@ -78,15 +80,17 @@ class GatewayMetrics implements Metrics {
   constructor(config: Pick<Config, 'telemetry' | 'gateway'>, maxTools: number, ports: MetricsPorts) {
     this.#config = config
     this.#ports = ports
-    const reached = (name: string): Reached | undefined =>
-      reachedOf(ports.backends().find((backend) => backend.name === name))
-    this.#calls = countCalls({ maxTools, reached })
+    this.#calls = countCalls({ maxTools })
     this.#startedAt = ports.clock.wallTime()
     this.#samples = [sampleOf(this.#calls, ports.clock.now())]
   }
 
   get observer(): CallObserver {
     return this.#calls.observer
+  }
+
+  serve(backends: readonly BackendConfig[]): void {
+    this.#calls.serve(reachedOf(backends, this.#ports.builtin))
   }
 
   start(levels: () => Levels): void {
@@ -138,7 +142,6 @@ class GatewayMetrics implements Metrics {
       calls: this.#calls,
       durations: this.measures,
       levels: this.#levels?.(),
-      backends: this.#ports.backends().map(({ name }) => name),
       version: this.#ports.version,
       startedAt: this.#startedAt,
       exports: this.#exporter,
@@ -146,18 +149,17 @@ class GatewayMetrics implements Metrics {
   }
 
   #resource(): readonly Attribute[] {
-    const own = {
-      'service.name': this.#config.gateway.name,
-      'service.version': this.#ports.version,
-      'service.instance.id': randomUUID(),
-    }
-    return Object.entries({ ...own, ...this.#config.telemetry?.resource })
+    return Object.entries(resourceOf(this.#config, this.#ports.version))
   }
 }
 
-/** Undefined for what is not configured: the tools of the gateway itself, and backends that have left. */
-function reachedOf(backend: BackendConfig | undefined): Reached | undefined {
-  if (backend === undefined) return undefined
-  if (backend.transport === 'stdio') return { transport: 'stdio', origin: undefined }
-  return { transport: 'http', origin: new URL(backend.url).origin }
+function reachedOf(backends: readonly BackendConfig[], builtin: string): ReadonlyMap<string, Reached> {
+  const own: readonly [string, Reached] = [builtin, { transport: 'builtin', origin: undefined }]
+  return new Map([
+    ...backends.map((backend): readonly [string, Reached] => {
+      if (backend.transport === 'stdio') return [backend.name, { transport: 'stdio', origin: undefined }]
+      return [backend.name, { transport: 'http', origin: new URL(backend.url).origin }]
+    }),
+    own,
+  ])
 }

@@ -11,6 +11,7 @@ import type { BackendIdentity, BackendRequest } from '../../backend.ts'
 import { ChannelError } from '../../channel.ts'
 import type { Wire } from '../../http/wire.ts'
 import type { Speaker, SubscriptionListener } from '../../speaker.ts'
+import { traceHeaders } from '../../trace.ts'
 import { type AnswerReader, jsonOf, readAnswer } from './answer.ts'
 import { askService } from './exchange.ts'
 import type { Paths } from './paths.ts'
@@ -60,7 +61,7 @@ class RestSpeaker implements Speaker {
     this.#ports = ports
   }
 
-  async send({ message, target, signal, attempt }: BackendRequest): Promise<Reply> {
+  async send({ message, target, signal, attempt, record }: BackendRequest): Promise<Reply> {
     if (message.method !== 'tools/call')
       return errorMessage(-32601, `Method not found: ${message.method.slice(0, 64)}`)
     const segment = pathSegment(target.name ?? '')
@@ -73,7 +74,7 @@ class RestSpeaker implements Speaker {
       dispatch: wire.dispatch,
       method: 'POST',
       path: paths.tool(segment),
-      headers: wire.headersOf(POST, NO_HEADERS),
+      headers: wire.headersOf(POST, record?.trace === undefined ? NO_HEADERS : traceHeaders(record.trace)),
       // As the client wrote them: numbers keep their digits.
       body: args === undefined ? '{}' : rawOf(message.text, args),
       signal,

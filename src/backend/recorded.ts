@@ -1,0 +1,34 @@
+import type { Notifications, Reply } from '../pipeline/call.ts'
+import type { AttemptRecord, CallRecord } from '../pipeline/record.ts'
+import type { Backend, BackendRequest } from './backend.ts'
+
+/** A request, and where its notifications go. */
+export interface Sending {
+  readonly request: BackendRequest
+  readonly out: Notifications
+}
+
+/**
+ * Sends a request to a backend, and keeps account of the try where somebody follows the call.
+ *
+ * @throws as {@link Backend.send}
+ */
+export function sendRecorded(
+  record: CallRecord | undefined,
+  backend: Backend,
+  { request, out }: Sending,
+): Promise<Reply> {
+  if (record === undefined) return backend.send(request, out)
+  return recorded(record.attempt(backend.name), backend, { request, out })
+}
+
+async function recorded(record: AttemptRecord, backend: Backend, { request, out }: Sending): Promise<Reply> {
+  try {
+    const reply = await backend.send({ ...request, record }, out)
+    record.answered(reply)
+    return reply
+  } catch (error) {
+    record.failed(error)
+    throw error
+  }
+}

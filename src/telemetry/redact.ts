@@ -1,0 +1,103 @@
+import { isKnownKey, isSecretName } from '../config/secret-names.ts'
+import { type JsonNode, valueOf } from '../protocol/json.ts'
+
+/** What of a call is told only where somebody asked for it. */
+export type Told = 'arguments' | 'result'
+
+/** Makes what may be told of arguments and results. */
+export interface Redactor {
+  /**
+   * The JSON of a value without its secrets, cut to a length; where it is much too large, only how large it is.
+   *
+   * @param most characters that it may have
+   */
+  json(told: Told, source: { readonly text: string; readonly node: JsonNode }, most: number): string
+}
+
+/** What stands for a value that is hidden. */
+export const HIDDEN = '[redacted]'
+
+/** Characters of a value that is looked at at all. */
+const LONGEST_VALUE = 65_536
+/** Characters of one text, and members and elements of a value, that are told. */
+const LONGEST_TEXT = 1024
+const MOST_NODES = 500
+
+/** Numbers that open something, beside what is named like a secret anywhere. */
+const SENSITIVE = /^(pin|otp|cvv|cvc|cvv2|ssn|iban)$|card[-_]?(number|no)$/i
+/** What only begins like a secret. */
+const HARMLESS = /^(co[-_]?)?authors?([-_]?(id|name|email))?$/i
+const PEM = /-----BEGIN [A-Z ]+-----/
+/** A URL with a user or a password. */
+const CREDENTIALS = /[a-z][a-z0-9+.-]*:\/\/[^/\s@]+@/i
+const BEARER = /\b(bearer|basic|dpop)\s+[\w.~+/-]{8,}/i
+
+type Path = readonly string[]
+
+/**
+ * Creates the redactor. Besides what the paths name, everything is hidden that is named like a secret, at any depth, and
+ * every text that looks like one: a well-known key, a token, a private key, a URL with a password.
+ *
+ * @param paths `arguments` or `result`, then members with dots between; `*` is any one, `**` any number of them
+ */
+export function createRedactor(paths: readonly string[]): Redactor {
+  const compiled = paths.map((path): Path => path.split('.'))
+  return {
+    json(told, { text, node }, most) {
+      const size = node.end - node.start
+      if (size > LONGEST_VALUE) return omitted(size)
+      const walk = new Walk()
+      const json = JSON.stringify(walk.value(valueOf(text, node), advance(compiled, told)))
+      return json.length > most ? omitted(json.length) : json
+    },
+  }
+}
+
+function omitted(size: number): string {
+  return `{"omitted":"${size} characters"}`
+}
+
+/** The rests of those paths that go on with a member. A rest of nothing means that the value is hidden. */
+function advance(paths: readonly Path[], member: string): readonly Path[] {
+  const next: Path[] = []
+  for (const path of paths) {
+    const [first, ...rest] = path
+    if (first === '**') next.push(path, ...advance([rest], member))
+    else if (first === '*' || first === member) next.push(rest)
+  }
+  return next
+}
+
+class Walk {
+  #nodes = 0
+
+  value(found: unknown, paths: readonly Path[]): unknown {
+    if (paths.some((path) => path.every((part) => part === '**'))) return HIDDEN
+    if (++this.#nodes > MOST_NODES) return '…'
+    if (typeof found === 'string') return shown(found)
+    if (Array.isArray(found))
+      return found.map((each, index) => this.value(each, advance(paths, String(index))))
+    if (typeof found !== 'object' || found === null) return found
+    const entries = Object.entries(found).map(([name, value]): [string, unknown] => {
+      if (isHidden(name)) return [name, HIDDEN]
+      return [name, this.value(value, advance(paths, name))]
+    })
+    return Object.fromEntries(entries)
+  }
+}
+
+function isHidden(name: string): boolean {
+  return (isSecretName(name) && !HARMLESS.test(name)) || SENSITIVE.test(name)
+}
+
+function shown(text: string): string {
+  if (isKnownKey(text) || PEM.test(text) || BEARER.test(text)) return HIDDEN
+  const safe = CREDENTIALS.test(text) ? text.replaceAll(new RegExp(CREDENTIALS, 'gi'), hideUser) : text
+  return safe.length > LONGEST_TEXT
+    ? `${safe.slice(0, LONGEST_TEXT)}… (${safe.length - LONGEST_TEXT} more)`
+    : safe
+}
+
+function hideUser(url: string): string {
+  return `${url.slice(0, url.indexOf('//') + 2)}${HIDDEN}@`
+}
