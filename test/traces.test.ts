@@ -8,6 +8,7 @@ import { legacyServer, modernServer } from './language/http-backend.ts'
 import type { Journal } from './language/journal.ts'
 import { type OtlpExport, type OtlpReceiver, type OtlpSpan, otlpReceiver } from './language/otlp-receiver.ts'
 import { site, stdioClient } from './language/process.ts'
+import { restServer } from './language/rest-server.ts'
 import type { Scope } from './language/scope.ts'
 import { INTERACTIVE, type Sighting } from './language/stage.ts'
 import { stdioServer } from './language/stdio-backend.ts'
@@ -109,6 +110,21 @@ for (const generation of ['modern', 'legacy'] as const)
       assert.equal(span.attributes['network.protocol.name'], undefined)
     }
   })
+
+test('a service over plain HTTP gets the trace in headers, and nothing of it in the body', async (t) => {
+  const service = await restServer(t, () => ({ body: '{"id":1}' }))
+  await using trial = await traced(t, {
+    crm: { settings: { rest: { url: service.url, tools: { find: {} } } } },
+  })
+  const params = { name: 'crm_find', arguments: { a: 1 }, _meta: { traceparent: PARENT } }
+  await trial.house.raw.modern('tools/call', params)
+  const { server: served, client: asked } = pairOf(await trial.spans())
+  assert.deepEqual([served.parentSpanId, asked.parentSpanId], [SPAN, served.spanId])
+  assert.equal(asked.attributes['server.port'], BigInt(new URL(service.url).port))
+  const [seen] = service.calls()
+  assert.equal(seen?.headers['traceparent'], `00-${TRACE}-${asked.spanId}-01`)
+  assert.equal(seen?.body, '{"a":1}')
+})
 
 describe('a span', () => {
   test('says of a call what the conventions for MCP want to know', async (t) => {

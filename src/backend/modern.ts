@@ -245,10 +245,9 @@ function checkResultType(reply: ResultMessage, request: RequestMessage): void {
   if (type === 'input_required' && INPUT_METHODS.has(request.method)) return
   // Examples of the tasks extension answer `tasks/get` with "task" too, against its own text.
   if (type === 'task' && TASK_METHODS.has(request.method) && declaresTasks(request)) return
-  throw new ChannelError({
-    kind: 'protocol',
-    reason: `answered ${request.method} with a resultType that is not known`,
-  })
+  // A word that is not known is the backend's own, and has no place in a reason.
+  const said = type === 'task' || type === 'input_required' ? `resultType "${type}"` : 'an unknown resultType'
+  throw new ChannelError({ kind: 'protocol', reason: `answered ${request.method} with ${said}` })
 }
 
 function otherEra(evidence: string): StaleSpeakerError {

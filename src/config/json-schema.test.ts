@@ -15,7 +15,7 @@ const accepts = (value: unknown): boolean => checker.safeParse(value).success
 test('the quickstart and the examples of the documentation are valid', async () => {
   const quickstart = new URL('../../examples/quickstart/toolgate.yaml', import.meta.url)
   assert.ok(accepts(parse(await readFile(quickstart, 'utf8'))))
-  const pages = ['configuration', 'auth', 'observability', 'rest'].map(async (name) =>
+  const pages = ['configuration', 'auth', 'rest', 'observability'].map(async (name) =>
     readFile(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8'),
   )
   const examples = (await Promise.all(pages)).flatMap((page) =>

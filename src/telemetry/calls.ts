@@ -23,6 +23,8 @@ export interface CallTellingPorts {
   readonly random: () => number
   /** Of the gateway. */
   readonly version: string
+  /** The backends of the moment. */
+  readonly backends: () => readonly BackendConfig[]
   readonly terminals: Terminals | undefined
 }
 
@@ -30,8 +32,6 @@ export interface CallTellingPorts {
 export interface CallTelling {
   /** In the order in which they have to be asked; none where nobody wants to know. */
   readonly observers: readonly CallObserver[]
-  /** Tells of these backends from now on. */
-  serve(backends: readonly BackendConfig[]): void
   /** Opens files again that were moved away. */
   reopen(): void
   /** Sends and writes what is left, as long as it takes less than a moment. Never rejects. */
@@ -45,7 +45,7 @@ export interface CallTelling {
  */
 export function openCallTelling(config: Config, ports: CallTellingPorts): CallTelling {
   const { telemetry } = config
-  const { clock, log, random, version, terminals } = ports
+  const { clock, log, random, version, backends, terminals } = ports
   const redactor = createRedactor(telemetry?.redact ?? [])
   const tracing =
     telemetry?.traces &&
@@ -55,6 +55,7 @@ export function openCallTelling(config: Config, ports: CallTellingPorts): CallTe
       random,
       version,
       redactor,
+      backends,
       resource: resourceOf(config, version),
     })
   const access = telemetry?.accessLog
@@ -65,7 +66,6 @@ export function openCallTelling(config: Config, ports: CallTellingPorts): CallTe
   if (access && sink) observers.push(createAccessLog(access, { clock, random, redactor, sink, terminal }))
   return {
     observers,
-    serve: (backends) => tracing?.serve(backends),
     reopen: () => sink?.reopen(),
     async close() {
       await Promise.all([tracing?.close(), sink?.close()])

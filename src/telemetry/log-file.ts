@@ -138,6 +138,8 @@ class Lines implements LineSink {
     this.#isWriting = true
     write(fd, bytes, (error, written) => {
       this.#isWriting = false
+      // Given up in the meantime: the end did not wait for it.
+      if (this.#fd !== fd) return this.#shut(fd)
       if (error !== null) {
         // Whatever was wrong with the old file, a new one was asked for.
         if (this.#wantsNew && error.code !== 'EAGAIN') this.#release()
@@ -180,7 +182,11 @@ class Lines implements LineSink {
   #release(): void {
     const fd = this.#fd
     this.#fd = undefined
-    if (fd !== undefined && fd !== this.#place.fallback && !this.#isWriting) close(fd, () => undefined)
+    if (fd !== undefined && !this.#isWriting) this.#shut(fd)
+  }
+
+  #shut(fd: number): void {
+    if (fd !== this.#place.fallback) close(fd, () => undefined)
   }
 
   #complain(reason: string): void {

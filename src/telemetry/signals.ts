@@ -7,7 +7,7 @@ import type { Levels } from './metrics/levels.ts'
 import { type Metrics, createMetrics } from './metrics/metrics.ts'
 
 /** What signals need from outside. */
-export interface SignalsPorts extends CallTellingPorts {
+export interface SignalsPorts extends Omit<CallTellingPorts, 'backends'> {
   readonly fetch: Fetch
   /** Name of the backend that is the gateway itself. */
   readonly builtin: string
@@ -44,7 +44,8 @@ export interface Signals {
  */
 export function openSignals(config: Config, ports: SignalsPorts): Signals {
   const metrics = createMetrics(config, ports)
-  const telling = openCallTelling(config, ports)
+  let { backends } = config
+  const telling = openCallTelling(config, { ...ports, backends: () => backends })
   const observers = [
     ...(metrics === undefined ? [] : [metrics.observer]),
     ...telling.observers,
@@ -58,9 +59,9 @@ export function openSignals(config: Config, ports: SignalsPorts): Signals {
     onRefused: refusalsTo(observers),
     metrics,
     gauge,
-    serve(backends) {
-      metrics?.serve(backends)
-      telling.serve(backends)
+    serve(next) {
+      backends = next
+      metrics?.serve(next)
     },
     start: (levels) => metrics?.start(levels),
     reopen: () => telling.reopen(),

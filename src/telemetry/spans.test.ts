@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type FakeClock, createFakeClock } from '../../test/support/fake-clock.ts'
 import { callOf, request, result } from '../../test/support/scripted.ts'
+import { BUILTIN } from '../backend/builtin/backend.ts'
 import { GatewayError } from '../errors.ts'
 import { type Outcome, toRefusal } from '../filters/rescue.ts'
 import { silentLog } from '../pipeline/log.ts'
@@ -127,9 +128,7 @@ describe('spans', () => {
   })
 
   test('are none for what the gateway answers itself: nothing was called', async () => {
-    const all = await spans((record) => record.attempt('gateway').answered(result({})), {
-      placeOf: () => undefined,
-    })
+    const all = await spans((record) => record.attempt(BUILTIN).answered(result({})))
     assert.deepEqual(
       all.map(({ kind }) => kind),
       ['server'],

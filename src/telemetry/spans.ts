@@ -1,3 +1,4 @@
+import { BUILTIN } from '../backend/builtin/backend.ts'
 import type { Outcome } from '../filters/rescue.ts'
 import { GatewayError } from '../errors.ts'
 import type { AttemptRecord, CallRecord } from '../pipeline/record.ts'
@@ -133,9 +134,8 @@ function clientSpan(
   const { record, trace, own } = about
   const { call, target } = record
   const spanId = attempt.trace?.spanId
-  const place = ports.placeOf(attempt.backend, attempt.endpoint)
   // The gateway's own tools are no server that it calls.
-  if (spanId === undefined || place === undefined) return []
+  if (spanId === undefined || attempt.backend === BUILTIN) return []
   const asked = callSubject(call.message)
   const name = target?.kind === 'one' ? target.name : undefined
   const subject =
@@ -156,7 +156,7 @@ function clientSpan(
         ...common(call.method, subject),
         ...(attempt.requestId === undefined ? {} : { 'jsonrpc.request.id': idIn(attempt.requestId) }),
         'mcp.protocol.version': attempt.spoken?.version ?? MODERN_VERSION,
-        ...placeAttributes(place),
+        ...placeAttributes(ports.placeOf(attempt.backend, attempt.endpoint)),
         'toolgate.backend': attempt.backend,
         ...failure?.attributes,
       },
@@ -193,7 +193,8 @@ function subjectAttributes(subject: CallSubject | undefined): SpanAttributes {
 const OVER_HTTP: SpanAttributes = { 'network.transport': 'tcp', 'network.protocol.name': 'http' }
 const OVER_PIPE: SpanAttributes = { 'network.transport': 'pipe' }
 
-function placeAttributes(place: BackendPlace): SpanAttributes {
+function placeAttributes(place: BackendPlace | undefined): SpanAttributes {
+  if (place === undefined) return {}
   if (place.transport === 'pipe') return OVER_PIPE
   return {
     ...OVER_HTTP,

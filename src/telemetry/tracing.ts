@@ -14,6 +14,8 @@ export interface TracingPorts {
   readonly log: Log
   /** A number in [0, 1). */
   readonly random: () => number
+  /** Those of the moment: another list is looked at anew. */
+  readonly backends: () => readonly BackendConfig[]
   readonly redactor: Redactor
   /** Attributes of the gateway, such as `service.name`. */
   readonly resource: Readonly<Record<string, string>>
@@ -24,8 +26,6 @@ export interface TracingPorts {
 
 /** Follows calls, and sends spans of those that are recorded. */
 export interface Tracing extends CallObserver {
-  /** Knows the addresses of these backends from now on. */
-  serve(backends: readonly BackendConfig[]): void
   close(): Promise<void>
 }
 
@@ -37,9 +37,8 @@ export function createTracing(config: TracesConfig, ports: TracingPorts): Tracin
     baggage: config.baggage.map(glob),
     random: ports.random,
   }
-  let placeOf: SpanPorts['placeOf'] = () => undefined
   const spans: SpanPorts = {
-    placeOf: (backend, endpoint) => placeOf(backend, endpoint),
+    placeOf: placesOf(ports.backends),
     redactor: ports.redactor,
     arguments: config.arguments,
     results: config.results,
@@ -59,9 +58,6 @@ export function createTracing(config: TracesConfig, ports: TracingPorts): Tracin
     patience,
   })
   return {
-    serve(backends) {
-      placeOf = placesOf(backends)
-    },
     begun(record) {
       record.trace = traceOf(record.call, policy)
     },
@@ -73,15 +69,20 @@ export function createTracing(config: TracesConfig, ports: TracingPorts): Tracin
   }
 }
 
-/** Where the requests of each backend go: known from the configuration, and read once. */
-function placesOf(backends: readonly BackendConfig[]): SpanPorts['placeOf'] {
-  const places = new Map(backends.map((backend) => [backend.name, placeOf(backend)]))
-  const endpoints = new Map<string, BackendPlace>()
-  for (const backend of backends) {
-    if (backend.transport === 'stdio') continue
-    for (const { url } of backend.endpoints?.list ?? []) endpoints.set(new URL(url).origin, placeAt(url))
+/** Where the requests of each backend go: known from the configuration, and read once for each. */
+function placesOf(backends: () => readonly BackendConfig[]): SpanPorts['placeOf'] {
+  let known: readonly BackendConfig[] = []
+  const places = new Map<string, BackendPlace>()
+  return (backend, endpoint) => {
+    const current = backends()
+    if (current !== known) {
+      known = current
+      places.clear()
+      for (const each of current) places.set(each.name, placeOf(each))
+    }
+    // An origin is a URL too.
+    return endpoint === undefined ? places.get(backend) : placeAt(endpoint)
   }
-  return (backend, endpoint) => (endpoint === undefined ? places.get(backend) : endpoints.get(endpoint))
 }
 
 function placeOf(backend: BackendConfig): BackendPlace {

@@ -194,16 +194,26 @@ test('metrics counts what reached a backend, by backend and tool', async (t) => 
     totalRequests: 0,
     byTool: {},
     registeredBackends: ['github', 'database'],
+    tools: [],
   })
   await gateway.call({ backend: 'github', tool: 'echo' })
   await gateway.call({ backend: 'github', tool: 'echo' })
   await gateway.call({ backend: 'database', tool: 'fail' })
   await assert.rejects(gateway.call({ backend: 'database', tool: 'echo' }), { code: 'RATE_LIMITED' })
-  assert.deepEqual(gateway.metrics(), {
+  const { tools, ...counts } = gateway.metrics()
+  assert.deepEqual(counts, {
     totalRequests: 3,
     byTool: { 'github.echo': 2, 'database.fail': 1 },
     registeredBackends: ['github', 'database'],
   })
+  assert.deepEqual(
+    tools.map(({ backend, tool, errors, toolErrors }) => [backend, tool, errors, toolErrors]),
+    [
+      ['github', 'echo', 0, 0],
+      ['database', 'fail', 0, 1],
+    ],
+  )
+  assert.ok(tools.every(({ latencyMs }) => latencyMs !== undefined && latencyMs.p50 >= 0))
 })
 
 test('health says how each backend is, and asks where it is told to', async (t) => {

@@ -330,7 +330,7 @@ const contents: readonly Misbehaviour[] = [
   protocol(
     'an unknown result type',
     json((id) => response(id, '"result":{"resultType":"surprise"}')),
-    /resultType "surprise"/,
+    /with an unknown resultType/,
   ),
   protocol(
     'a task that nobody asked for',

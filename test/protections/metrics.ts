@@ -89,7 +89,7 @@ export const metrics: readonly Protection[] = [
   },
   {
     against: 'keys of collectors that others read on the way',
-    file: 'src/config/telemetry-schema.ts',
+    file: 'src/config/otlp-schema.ts',
     find: 'if (!isExposed || Object.keys(value.headers).length === 0) return',
     replace: 'if (isExposed || true) return',
     test: CONFIG,

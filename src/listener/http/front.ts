@@ -264,13 +264,13 @@ class HttpFront implements Front {
   #refuse(at: RefusedAt & { readonly response: HttpResponse }, error: unknown, id?: string): void {
     const { response, request } = at
     const refusal = toRefusal(error, this.#ports.log)
-    this.#ports.measures?.requestRefused(toGatewayError(error).code)
     this.#ports.onRefused?.({
       method: request.method ?? '',
       path: pathOf(request),
       address: this.#clientOf(request).address,
       refusal,
     })
+    this.#ports.measures?.requestRefused(toGatewayError(error).code)
     if (response.headersSent || response.destroyed) return void response.destroy()
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')

@@ -8,14 +8,19 @@ import type { Call } from '../../pipeline/call.ts'
 import { silentLog } from '../../pipeline/log.ts'
 import { CallRecord } from '../../pipeline/record.ts'
 import type { OneTarget } from '../../pipeline/target.ts'
-import { type CallCounts, type Cell, countCalls } from './calls.ts'
+import { type CallCounts, type Cell, type Reached, countCalls } from './calls.ts'
 
 const clock = createFakeClock()
 
+const BACKENDS: ReadonlyMap<string, Reached> = new Map([
+  ['b', { transport: 'http', origin: 'https://b.example' }],
+  ['gateway', { transport: 'builtin', origin: undefined }],
+])
+
 const counts = (maxTools = 100): CallCounts => {
-  const made = countCalls({ maxTools })
-  made.serve(new Map([['b', { transport: 'http', origin: 'https://b.example' }]]))
-  return made
+  const told = countCalls({ maxTools })
+  told.serve(BACKENDS)
+  return told
 }
 
 const OK = result({ content: [] })
@@ -218,4 +223,22 @@ test('only what waited counts for the queues, and notifications are counted as t
   assert.equal(told.queued.get('b')?.count, 1)
   assert.equal(told.notifications, 3)
   assert.equal(told.events['circuit-open'].get('b'), 1)
+})
+
+test('what was counted of a backend that left is forgotten, and what ends later is told of none', async () => {
+  const told = counts(1)
+  await ended(told, OK, { during: (record) => record.attempt('b').answered(OK) })
+  const other: Reached = { transport: 'stdio', origin: undefined }
+  told.serve(new Map([['c', other]]))
+  assert.deepEqual([told.server, told.client], [[], []])
+  assert.deepEqual([...told.events.retry], [['c', 0]])
+  await ended(told, OK, { during: (record) => record.attempt('b').answered(OK) })
+  assert.deepEqual(
+    told.server.map(({ subject }) => subject.backend),
+    [undefined],
+  )
+  assert.deepEqual(told.client, [])
+  told.serve(BACKENDS)
+  await ended(told, OK)
+  assert.equal(told.server.at(-1)?.subject.tool, 't', 'its place among the names was free again')
 })
