@@ -74,8 +74,8 @@ export const metrics: readonly Protection[] = [
   {
     against: 'names of backends that the caller may not see',
     file: 'src/backend/builtin/metrics.ts',
-    find: 'backends.filter((name) => sight.reaches(name))',
-    replace: 'backends',
+    find: 'backends().filter((name) => sight.reaches(name))',
+    replace: 'backends()',
     test: TOOL,
     fails: 'tells nobody of what they may not see',
   },
