@@ -150,11 +150,13 @@ describe('Request Signing', () => {
     record(call.body, call.headers['x-signature'])
     assert.ok(received.some(({ body }) => body.includes('"tools/call"')))
 
-    const forged = received.map((request) => ({ ...request, secret: `${SECRET}?` }))
-    const changed = received.map((request) => ({ ...request, body: request.body.replace('{', '{"more":1,') }))
-    const answers = await verifiedByPython(python ?? '', [...received, ...forged, ...changed])
+    // The gateway goes on asking its servers meanwhile.
+    const seen = [...received]
+    const forged = seen.map((request) => ({ ...request, secret: `${SECRET}?` }))
+    const changed = seen.map((request) => ({ ...request, body: request.body.replace('{', '{"more":1,') }))
+    const answers = await verifiedByPython(python ?? '', [...seen, ...forged, ...changed])
     assert.deepEqual(answers, [
-      ...received.map(() => 'True'),
+      ...seen.map(() => 'True'),
       ...forged.map(() => 'False'),
       ...changed.map(() => 'False'),
     ])
