@@ -26,6 +26,13 @@ describe('what is told of arguments', () => {
     })
   })
 
+  test('costs no more for a long word than for many short ones', () => {
+    // No timing: what is quadratic in it takes so long that nobody would wait for the end of this.
+    const word = 'a'.repeat(64_000)
+    for (let times = 0; times < 200; times++) told(word)
+    assert.match(String(told(`${word}://`)), /^a{1024}… \(62979 more\)$/)
+  })
+
   test('is without texts that look like secrets', () => {
     for (const secret of [
       'ghp_0123456789abcdef0123',

@@ -28,8 +28,8 @@ const SENSITIVE = /^(pin|otp|cvv|cvc|cvv2|ssn|iban)$|card[-_]?(number|no)$/i
 /** What only begins like a secret. */
 const HARMLESS = /^(co[-_]?)?authors?([-_]?(id|name|email))?$/i
 const PEM = /-----BEGIN [A-Z ]+-----/
-/** A URL with a user or a password. */
-const CREDENTIALS = /[a-z][a-z0-9+.-]*:\/\/[^/\s@]+@/i
+/** User and password of a URL. Not the scheme before them: where it would begin, a long word has as many places as letters. */
+const CREDENTIALS = /:\/\/[^/\s@]+@/g
 const BEARER = /\b(bearer|basic|dpop)\s+[\w.~+/-]{8,}/i
 
 type Path = readonly string[]
@@ -92,12 +92,8 @@ function isHidden(name: string): boolean {
 
 function shown(text: string): string {
   if (isKnownKey(text) || PEM.test(text) || BEARER.test(text)) return HIDDEN
-  const safe = CREDENTIALS.test(text) ? text.replaceAll(new RegExp(CREDENTIALS, 'gi'), hideUser) : text
+  const safe = text.replaceAll(CREDENTIALS, `://${HIDDEN}@`)
   return safe.length > LONGEST_TEXT
     ? `${safe.slice(0, LONGEST_TEXT)}… (${safe.length - LONGEST_TEXT} more)`
     : safe
-}
-
-function hideUser(url: string): string {
-  return `${url.slice(0, url.indexOf('//') + 2)}${HIDDEN}@`
 }
