@@ -237,7 +237,7 @@ class RunningGateway implements Gateway {
     const ports = this.#listenerPorts()
     const front = createFront(ports, () => this.#isReady)
     const mounted = {
-      node: mountedFront(front, ports.log),
+      node: mountedFront(front),
       fetch: fetchFront(front, ports.settings.limits.headers),
     }
     this.#mounted = { front, mounted }
