@@ -75,6 +75,14 @@ describe('what is told of arguments', () => {
     assert.equal(told(value, ['**']), HIDDEN)
   })
 
+  test('costs no more for a path with many **, at any depth', () => {
+    const deep = Array.from({ length: 25 }).reduce<unknown>((inner) => ({ a: inner }), { x: 1, y: 2 })
+    const shown = JSON.stringify(told(deep, [`arguments.${'**.'.repeat(12)}x`]))
+    assert.match(shown, /\{"x":"\[redacted\]","y":2\}/)
+    assert.equal(told({ a: 1 }, ['arguments.**.**']), HIDDEN)
+    assert.deepEqual(told({ a: { b: 1, c: 2 } }, ['arguments.a.**.b']), { a: { b: HIDDEN, c: 2 } })
+  })
+
   test('is bounded in length, in number and as a whole', () => {
     assert.deepEqual(told({ text: 'x'.repeat(2000) }), { text: `${'x'.repeat(1024)}… (976 more)` })
     const many = told({ list: Array.from({ length: 1000 }, () => 1) }) as {
