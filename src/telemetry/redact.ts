@@ -67,10 +67,12 @@ function omitted(size: number): string {
 }
 
 function readPath(text: string): Path | undefined {
-  return text.split('.').reduceRight<Path | undefined>(
-    (rest, part) => ({ part, rest, isAll: part === '**' && (rest?.isAll ?? true) }),
-    undefined,
-  )
+  return text
+    .split('.')
+    .reduceRight<Path | undefined>(
+      (rest, part) => ({ part, rest, isAll: part === '**' && (rest?.isAll ?? true) }),
+      undefined,
+    )
 }
 
 /** The rests of those paths that go on with a member: each once, however many ways lead to it. */
