@@ -5,42 +5,10 @@
  * and a backend might each read a different one.
  */
 
-/** A member of an object: its decoded key, where the key starts, and its value. */
-export interface JsonMember {
-  readonly key: string
-  readonly start: number
-  readonly value: JsonNode
-}
+import type { JsonArray, JsonMember, JsonNode, JsonObject, JsonScalar } from './json-node.ts'
+import { NO_UNITS, type Units, unitsOf } from './units.ts'
 
-/** An object; `members` is undefined below the depth that was asked for. */
-export interface JsonObject {
-  readonly kind: 'object'
-  readonly start: number
-  readonly end: number
-  /** Whether a key in it, at any depth, is written with an escape; undefined when nobody looked. See {@link valueOf}. */
-  readonly escapedKeys?: boolean
-  readonly members: readonly JsonMember[] | undefined
-}
-
-/** An array; `items` is undefined below the depth that was asked for. */
-export interface JsonArray {
-  readonly kind: 'array'
-  readonly start: number
-  readonly end: number
-  /** As in {@link JsonObject}. */
-  readonly escapedKeys?: boolean
-  readonly items: readonly JsonNode[] | undefined
-}
-
-/** A string, number, boolean or null. */
-export interface JsonScalar {
-  readonly kind: 'string' | 'number' | 'boolean' | 'null'
-  readonly start: number
-  readonly end: number
-}
-
-/** A value with its span: `text.slice(start, end)` is exactly what was written. */
-export type JsonNode = JsonObject | JsonArray | JsonScalar
+export type * from './json-node.ts'
 
 /** Bounds of a scan. */
 export interface ScanLimits {
@@ -71,12 +39,17 @@ const DEFAULT_DETAIL = 2
 
 // The scanner's state lives in module variables: a scan is synchronous and this is what the engine runs fastest.
 let text = ''
+/** The UTF-16 units of the text and a zero after them: reading numbers costs a fraction of asking a string for them. */
+let units: Units = NO_UNITS
 let at = 0
 let maxDepth = DEFAULT_MAX_DEPTH
 let detail = DEFAULT_DETAIL
 let escapedKeyCount = 0
-/** No control character anywhere: the ends of strings may be searched for by the engine, which is much faster. */
-let searchable = false
+/**
+ * No control character anywhere: the ends of long strings may be searched for by the engine, which is much faster.
+ * Undefined as long as there was no long one.
+ */
+let searchable: boolean | undefined
 /** Where the next escape begins; of no meaning before `at`. */
 let nextEscape = -1
 /** Keys of the objects that are open; each object looks at its own part of the stack. */
@@ -113,7 +86,8 @@ export function scanJson(source: string, limits: ScanLimits = {}): JsonNode {
   at = 0
   maxDepth = limits.maxDepth ?? DEFAULT_MAX_DEPTH
   detail = limits.detail ?? DEFAULT_DETAIL
-  searchable = !CONTROL.test(source)
+  searchable = undefined
+  units = unitsOf(source)
   nextEscape = -1
   openKeyCount = 0
   try {
@@ -124,6 +98,7 @@ export function scanJson(source: string, limits: ScanLimits = {}): JsonNode {
     return node
   } finally {
     text = ''
+    units = NO_UNITS
     // One huge object must not keep its keys alive for ever.
     if (openKeys.length > 1024) openKeys.length = 0
   }
@@ -133,9 +108,16 @@ function fail(message: string): never {
   throw new JsonSyntaxError(at >= text.length ? 'Unexpected end of the JSON text' : message, at)
 }
 
+/** Zero at the end of the text, which is no part of any JSON. */
+function unit(index: number): number {
+  return units[index] ?? 0
+}
+
 function skipSpace(): void {
   for (;;) {
-    const code = text.charCodeAt(at)
+    const code = unit(at)
+    // Nearly always: one comparison.
+    if (code > 0x20) return
     if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return
     at++
   }
@@ -150,7 +132,7 @@ const UNWANTED: JsonScalar = { kind: 'null', start: 0, end: 0 }
  */
 function scanValue(depth: number, kept: boolean, wanted: boolean): JsonNode {
   const start = at
-  switch (text.charCodeAt(at)) {
+  switch (unit(at)) {
     case OPEN_BRACE:
       return scanObject(depth, kept)
     case OPEN_BRACKET:
@@ -179,17 +161,17 @@ function skipWord(word: string): void {
 }
 
 function skipNumber(): void {
-  if (text.charCodeAt(at) === MINUS) at++
-  if (text.charCodeAt(at) === ZERO) at++
+  if (unit(at) === MINUS) at++
+  if (unit(at) === ZERO) at++
   else skipDigits()
-  if (text.charCodeAt(at) === DOT) {
+  if (unit(at) === DOT) {
     at++
     skipDigits()
   }
-  const exponent = text.charCodeAt(at)
+  const exponent = unit(at)
   if (exponent === 0x65 || exponent === 0x45) {
     at++
-    const sign = text.charCodeAt(at)
+    const sign = unit(at)
     if (sign === PLUS || sign === MINUS) at++
     skipDigits()
   }
@@ -198,21 +180,23 @@ function skipNumber(): void {
 function skipDigits(): void {
   const start = at
   for (;;) {
-    const code = text.charCodeAt(at)
-    // The comparison is written so that NaN (end of text) ends the loop.
-    if (!(code >= ZERO && code <= NINE)) break
+    const code = unit(at)
+    if (code < ZERO || code > NINE) break
     at++
   }
   if (at === start) fail('Unexpected character')
 }
 
+/** Units of a string after which its end is searched for by the engine: asking it costs as much as so many. */
+const SHORT = 48
+
 /** Moves past a string and says whether it holds escapes. */
 function skipString(): boolean {
   at++
-  if (searchable) return searchString()
   let escaped = false
+  let searchFrom = at + SHORT
   for (;;) {
-    const code = text.charCodeAt(at)
+    const code = unit(at)
     if (code === QUOTE) {
       at++
       return escaped
@@ -220,8 +204,12 @@ function skipString(): boolean {
     if (code === BACKSLASH) {
       escaped = true
       skipEscape()
-    } else if (code >= 0x20) at++
-    else fail('Control character in a string')
+    } else if (code < 0x20) fail('Control character in a string')
+    else if (++at > searchFrom) {
+      searchable ??= !CONTROL.test(text)
+      if (searchable) return searchString() || escaped
+      searchFrom = units.length
+    }
   }
 }
 
@@ -251,10 +239,10 @@ function indexOrEnd(char: string): number {
 
 function skipEscape(): void {
   at++
-  const code = text.charCodeAt(at)
+  const code = unit(at)
   if (code === 0x75) {
     for (let digit = 1; digit <= 4; digit++) {
-      if (!isHex(text.charCodeAt(at + digit))) fail('Invalid \\u escape')
+      if (!isHex(unit(at + digit))) fail('Invalid \\u escape')
     }
     at += 5
   } else if (SIMPLE_ESCAPES.has(code)) at++
@@ -266,7 +254,7 @@ function isHex(code: number): boolean {
 }
 
 function scanKey(): string {
-  if (text.charCodeAt(at) !== QUOTE) fail('Expected a member name in double quotes')
+  if (unit(at) !== QUOTE) fail('Expected a member name in double quotes')
   const start = at
   if (!skipString()) return text.slice(start + 1, at - 1)
   escapedKeyCount++
@@ -288,7 +276,7 @@ function scanObject(depth: number, kept: boolean): JsonObject {
   let many: Set<string> | undefined
   at++
   skipSpace()
-  if (text.charCodeAt(at) === CLOSE_BRACE) {
+  if (unit(at) === CLOSE_BRACE) {
     at++
     return { kind: 'object', start, end: at, escapedKeys: false, members }
   }
@@ -303,13 +291,13 @@ function scanObject(depth: number, kept: boolean): JsonObject {
     else if (openKeyCount - firstKey < FEW_KEYS) openKeys[openKeyCount++] = key
     else many = new Set(openKeys.slice(firstKey, openKeyCount)).add(key)
     skipSpace()
-    if (text.charCodeAt(at) !== COLON) fail('Expected ":"')
+    if (unit(at) !== COLON) fail('Expected ":"')
     at++
     skipSpace()
     const value = scanValue(depth + 1, keptBelow || key === '_meta', kept)
     members?.push({ key, start: keyStart, value })
     skipSpace()
-    const next = text.charCodeAt(at)
+    const next = unit(at)
     if (next !== COMMA && next !== CLOSE_BRACE) fail('Expected "," or "}"')
     at++
     if (next === CLOSE_BRACE) {
@@ -328,7 +316,7 @@ function scanArray(depth: number, kept: boolean): JsonArray {
   const keptBelow = depth + 1 < detail
   at++
   skipSpace()
-  if (text.charCodeAt(at) === CLOSE_BRACKET) {
+  if (unit(at) === CLOSE_BRACKET) {
     at++
     return { kind: 'array', start, end: at, escapedKeys: false, items }
   }
@@ -336,7 +324,7 @@ function scanArray(depth: number, kept: boolean): JsonArray {
     const item = scanValue(depth + 1, keptBelow, kept)
     items?.push(item)
     skipSpace()
-    const next = text.charCodeAt(at)
+    const next = unit(at)
     if (next !== COMMA && next !== CLOSE_BRACKET) fail('Expected "," or "]"')
     at++
     if (next === CLOSE_BRACKET) {

@@ -57,7 +57,7 @@ export const services: readonly Protection[] = [
   },
   {
     against: 'hints of strangers',
-    file: 'src/config/load.ts',
+    file: 'src/config/to-config.ts',
     find: "if (rest.tools === undefined) return { ...http, transport: 'rest', tools: undefined, refresh: rest.refresh }",
     replace:
       "if (rest.tools === undefined) return { ...http, transport: 'rest', tools: undefined, refresh: rest.refresh, resilience: { ...http.resilience, trustAnnotations: true } }",
