@@ -48,6 +48,7 @@ export interface Gateway {
    *
    * @param address default: the configured one
    * @throws the error of binding, such as EADDRINUSE
+   * @throws GatewayError DRAINING once the gateway is being closed
    */
   listen(address?: ListenAddress): Promise<HttpListener>
   /** Serves the HTTP exchanges of somebody else's server. */
@@ -137,7 +138,7 @@ class RunningGateway implements Gateway {
   }
 
   apply(config: Config): Promise<void> {
-    if (this.#closing !== undefined) throw new GatewayError('DRAINING', 'The gateway is shutting down')
+    if (this.#closing !== undefined) throw shuttingDown()
     const { snapshot, gone, added } = swapSnapshot(this.#parts, config)
     this.#snapshot = snapshot
     // Which URIs collide has to be known before the first result that mentions one.
@@ -214,11 +215,21 @@ class RunningGateway implements Gateway {
   }
 
   async listen(address?: ListenAddress): Promise<HttpListener> {
+    if (this.#closing !== undefined) throw shuttingDown()
     const ports = this.#listenerPorts()
     const settings = { ...ports.settings, ...(address && { listen: address }) }
     const listener = await listenHttp({ ...ports, settings }, () => this.#isReady)
+    // Whoever closes the gateway closes what it listens on: not what was only being bound.
+    if (this.#closing !== undefined) {
+      await listener.close()
+      throw shuttingDown()
+    }
     this.#http.add(listener)
-    return listener
+    const close = async (): Promise<void> => {
+      this.#http.delete(listener)
+      await listener.close()
+    }
+    return { ...listener, close }
   }
 
   mount(): Mounted {
@@ -226,10 +237,11 @@ class RunningGateway implements Gateway {
     const ports = this.#listenerPorts()
     const front = createFront(ports, () => this.#isReady)
     const mounted = {
-      node: mountedFront(front, ports.log),
+      node: mountedFront(front),
       fetch: fetchFront(front, ports.settings.limits.headers),
     }
     this.#mounted = { front, mounted }
+    if (this.#closing !== undefined) front.close(shuttingDown())
     return mounted
   }
 
@@ -289,7 +301,7 @@ class RunningGateway implements Gateway {
     await this.#until(() => this.#parts.meter.inFlight === 0)
     catalog.close()
     integrity.close()
-    this.#mounted?.front.close(new GatewayError('DRAINING', 'The gateway is shutting down'))
+    this.#mounted?.front.close(shuttingDown())
     await Promise.all([...listeners.map((one) => one.close()), this.#stdio?.close(), entrance.close()])
     await Promise.all([...this.#snapshot.backends.values()].map((backend) => backend.close()))
     await Promise.all(this.#leaving)
@@ -326,4 +338,8 @@ class RunningGateway implements Gateway {
       backends: () => this.#snapshot.names,
     }
   }
+}
+
+function shuttingDown(): GatewayError {
+  return new GatewayError('DRAINING', 'The gateway is shutting down')
 }

@@ -109,16 +109,21 @@ describe('what is sent', () => {
     const verify = createVerifier({ keyOf: () => ({ algorithm: 'hmac-sha256', key }) })
     const verdicts: string[] = []
     const service = await restServer(scopeOf(t), (seen) => {
-      const { method, headers, body } = seen
-      const url = new URL(seen.path, `http://${String(headers['host'])}`)
+      const { method, headers, body, path } = seen
+      const url = new URL(`http://${String(headers['host'])}${path}`)
       const verdict = verify({ method, url, headers, body })
       verdicts.push(verdict.kind === 'valid' ? method : verdict.reason)
-      return answering({ create_ticket: { body: '{}' } })(seen)
+      return answering({ create_ticket: { body: '{}' } })({ ...seen, path: path.replace('//inner', '') })
     })
     const signing = { key: 'a secret of the gateway and its service', keyId: 'g' }
     const one = await house(scopeOf(t), { backends: { crm: crm(service, { signing }) } })
     await call(one, 'crm_create_ticket', { subject: 'ä' })
     assert.deepEqual(verdicts, ['GET', 'POST'])
+    // Where a path begins like the address of another server.
+    const inner = { ...service, url: `${service.url}//inner` }
+    const other = await house(scopeOf(t), { backends: { crm: crm(inner, { signing }) } })
+    await call(other, 'crm_create_ticket', { subject: 'ä' })
+    assert.deepEqual(verdicts, ['GET', 'POST', 'GET', 'POST'])
   })
 
   test('stays one segment of the path, whatever a tool is called', async (t) => {

@@ -286,6 +286,11 @@ environments:
     ])
   })
 
+  test('may have backends that are called like what every object has', () => {
+    const text = 'backends: { a: http://a }\nenvironments: { development: { toString: http://b } }'
+    assert.deepEqual(problems(text, 'development'), [])
+  })
+
   test('do not read files, whatever they say', () => {
     // This one holds no URL, so that it would be told.
     const text = `backends: { a: http://a }

@@ -51,7 +51,7 @@ export function readOverlay(found: unknown, sections: readonly string[]): Overla
     },
     problems: [
       ...others.filter(([key]) => !sections.includes(key)).map(([key]) => notKnown(key, sections)),
-      ...short.filter((name) => name in backends).map(twice),
+      ...short.filter((name) => Object.hasOwn(backends, name)).map(twice),
       ...homonyms.map(homonym),
     ],
     originalPath: (path) =>

@@ -101,3 +101,10 @@ test('property: doubling the dollar keeps any text of references', () => {
     }),
   )
 })
+
+test('what every object has is no variable', () => {
+  for (const name of ['constructor', 'toString', '__proto__']) {
+    assert.deepEqual(interpolate(`\${${name}:-default}`, process.env as never).text, 'default')
+    assert.match(messages(`\${${name}}`, process.env as never).join(), /is not set/)
+  }
+})

@@ -85,7 +85,8 @@ function resolve(body: string, { env, readSecret }: References): Resolved {
   const [, name, fallback] = VARIABLE.exec(body) ?? []
   if (name === undefined) return { value: '', problem: malformed(misshapen(body)) }
   if (fallback?.includes('${') === true) return { value: '', problem: malformed(nested(name)) }
-  const value = env[name]
+  // What every object has is no variable.
+  const value = Object.hasOwn(env, name) ? env[name] : undefined
   if (value !== undefined && (value !== '' || fallback === undefined)) return { value, source: name }
   if (fallback !== undefined) return { value: fallback, source: name }
   return { value: '', source: name, problem: unset(name) }
@@ -117,9 +118,13 @@ function nested(name: string): string {
 }
 
 function unset(name: string): ReferenceProblem {
-  const instead = CLIENT_VARIABLES[name]
+  const instead = insteadOf(name)
   if (instead !== undefined) return malformed(`\${${name}} is known to editors only: ${instead}`)
   return absent(`the environment variable ${name} is not set; set it, or give a default: \${${name}:-…}`)
+}
+
+function insteadOf(variable: string): string | undefined {
+  return Object.hasOwn(CLIENT_VARIABLES, variable) ? CLIENT_VARIABLES[variable] : undefined
 }
 
 function misshapen(body: string): string {
@@ -128,7 +133,7 @@ function misshapen(body: string): string {
     const name = body.slice('input:'.length).toUpperCase().replaceAll(/\W+/g, '_')
     return `${shown} asks a person in VS Code; set an environment variable instead and write \${${name}}`
   }
-  const instead = CLIENT_VARIABLES[body]
+  const instead = insteadOf(body)
   if (instead !== undefined) return `${shown} is known to editors only: ${instead}`
   return `${shown} is no reference: expected \${NAME} or \${NAME:-default}; write $\${ for a literal \${`
 }

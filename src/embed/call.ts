@@ -25,6 +25,7 @@ export interface CallRequest {
   /** Somebody whom you have authenticated, for rules and limits. Default: an anonymous caller, with the rights of one. */
   readonly principal?: CallerInput
   readonly signal?: AbortSignal
+  /** What it throws ends the call, and is what the call rejects with. */
   readonly onProgress?: (progress: Progress) => void
   /** Answers what a tool asks its user. Without it the caller says that it cannot be asked. */
   readonly onInput?: InputHandler
@@ -115,8 +116,19 @@ async function once(ports: CallPorts, making: Making): Promise<JsonValue> {
     canceller.abort(new GatewayError('CANCELLED', 'The caller cancelled the call', { cause: signal?.reason }))
   if (signal?.aborted === true) cancel()
   signal?.addEventListener('abort', cancel)
+  let failure: { readonly error: unknown } | undefined
   const out: Notifications = {
-    send: (notification) => (onProgress === undefined ? undefined : tell(onProgress, notification)),
+    send(notification) {
+      if (onProgress === undefined || failure !== undefined) return undefined
+      try {
+        return tell(onProgress, notification)
+      } catch (error) {
+        // No fault of the backend, in whose reader this runs.
+        failure = { error }
+        canceller.abort(new GatewayError('CANCELLED', 'The caller failed to take the progress of the call'))
+        return undefined
+      }
+    },
   }
   const { backend } = request
   const route: Route = backend === undefined ? { kind: 'aggregate' } : { kind: 'backend', backend }
@@ -129,7 +141,9 @@ async function once(ports: CallPorts, making: Making): Promise<JsonValue> {
     signal: canceller,
   }
   try {
-    return resultOf(await ports.answer(call, out), backend)
+    const outcome = await ports.answer(call, out)
+    if (failure !== undefined) throw failure.error
+    return resultOf(outcome, backend)
   } finally {
     signal?.removeEventListener('abort', cancel)
   }

@@ -109,6 +109,7 @@ export interface Gateway extends AsyncDisposable {
    * @param address what differs from `gateway.listen`; port 0 lets the system choose
    * @throws ConfigError where it is not safe to listen there without authentication
    * @throws the error of binding, such as EADDRINUSE
+   * @throws GatewayError DRAINING once the gateway is being closed
    */
   listen(address?: { readonly host?: string; readonly port?: number }): Promise<Listener>
   /** Serves requests of your own Node server, alone or mounted in a framework such as Express. */
@@ -274,7 +275,7 @@ class EmbeddedGateway implements Gateway {
 
   /** Connects to the backends once somebody may ask for them. */
   #start(): void {
-    if (this.#isStarted) return
+    if (this.#isStarted || this.#isClosed) return
     void this.ready()
   }
 

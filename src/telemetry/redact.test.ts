@@ -26,6 +26,13 @@ describe('what is told of arguments', () => {
     })
   })
 
+  test('costs no more for a long word than for many short ones', () => {
+    // No timing: what is quadratic in it takes so long that nobody would wait for the end of this.
+    const word = 'a'.repeat(64_000)
+    for (let times = 0; times < 200; times++) told(word)
+    assert.match(String(told(`${word}://`)), /^a{1024}… \(62979 more\)$/)
+  })
+
   test('is without texts that look like secrets', () => {
     for (const secret of [
       'ghp_0123456789abcdef0123',
@@ -66,6 +73,14 @@ describe('what is told of arguments', () => {
     assert.deepEqual(told(value, ['result.card']), value)
     assert.equal(told(value, ['arguments']), HIDDEN)
     assert.equal(told(value, ['**']), HIDDEN)
+  })
+
+  test('costs no more for a path with many **, at any depth', () => {
+    const deep = Array.from({ length: 25 }).reduce<unknown>((inner) => ({ a: inner }), { x: 1, y: 2 })
+    const shown = JSON.stringify(told(deep, [`arguments.${'**.'.repeat(12)}x`]))
+    assert.match(shown, /\{"x":"\[redacted\]","y":2\}/)
+    assert.equal(told({ a: 1 }, ['arguments.**.**']), HIDDEN)
+    assert.deepEqual(told({ a: { b: 1, c: 2 } }, ['arguments.a.**.b']), { a: { b: HIDDEN, c: 2 } })
   })
 
   test('is bounded in length, in number and as a whole', () => {

@@ -28,11 +28,20 @@ const SENSITIVE = /^(pin|otp|cvv|cvc|cvv2|ssn|iban)$|card[-_]?(number|no)$/i
 /** What only begins like a secret. */
 const HARMLESS = /^(co[-_]?)?authors?([-_]?(id|name|email))?$/i
 const PEM = /-----BEGIN [A-Z ]+-----/
-/** A URL with a user or a password. */
-const CREDENTIALS = /[a-z][a-z0-9+.-]*:\/\/[^/\s@]+@/i
+/** User and password of a URL. Not the scheme before them: where it would begin, a long word has as many places as letters. */
+const CREDENTIALS = /:\/\/[^/\s@]+@/g
 const BEARER = /\b(bearer|basic|dpop)\s+[\w.~+/-]{8,}/i
 
-type Path = readonly string[]
+/** What is left of a path, from one of its parts on. The same object for the same rest. */
+interface Path {
+  readonly part: string
+  readonly rest: Path | undefined
+  /** True where no member has to follow. */
+  readonly isAll: boolean
+}
+
+/** What is left of paths; undefined where one has led to the value. */
+type Rests = ReadonlySet<Path | undefined>
 
 /**
  * Creates the redactor. Besides what the paths name, everything is hidden that is named like a secret, at any depth, and
@@ -41,7 +50,7 @@ type Path = readonly string[]
  * @param paths `arguments` or `result`, then members with dots between; `*` is any one, `**` any number of them
  */
 export function createRedactor(paths: readonly string[]): Redactor {
-  const compiled = paths.map((path): Path => path.split('.'))
+  const compiled: Rests = new Set(paths.map(readPath))
   return {
     json(told, { text, node }, most) {
       const size = node.end - node.start
@@ -57,22 +66,37 @@ function omitted(size: number): string {
   return `{"omitted":"${size} characters"}`
 }
 
-/** The rests of those paths that go on with a member. A rest of nothing means that the value is hidden. */
-function advance(paths: readonly Path[], member: string): readonly Path[] {
-  const next: Path[] = []
+function readPath(text: string): Path | undefined {
+  return text
+    .split('.')
+    .reduceRight<Path | undefined>(
+      (rest, part) => ({ part, rest, isAll: part === '**' && (rest?.isAll ?? true) }),
+      undefined,
+    )
+}
+
+/** The rests of those paths that go on with a member: each once, however many ways lead to it. */
+function advance(paths: Rests, member: string): Rests {
+  const next = new Set<Path | undefined>()
   for (const path of paths) {
-    const [first, ...rest] = path
-    if (first === '**') next.push(path, ...advance([rest], member))
-    else if (first === '*' || first === member) next.push(rest)
+    let at = path
+    // Any number of members is none, too.
+    for (; at?.part === '**'; at = at.rest) next.add(at)
+    if (at !== undefined && (at.part === '*' || at.part === member)) next.add(at.rest)
   }
   return next
+}
+
+function isAtEnd(paths: Rests): boolean {
+  for (const path of paths) if (path?.isAll ?? true) return true
+  return false
 }
 
 class Walk {
   #nodes = 0
 
-  value(found: unknown, paths: readonly Path[]): unknown {
-    if (paths.some((path) => path.every((part) => part === '**'))) return HIDDEN
+  value(found: unknown, paths: Rests): unknown {
+    if (isAtEnd(paths)) return HIDDEN
     if (++this.#nodes > MOST_NODES) return '…'
     if (typeof found === 'string') return shown(found)
     if (Array.isArray(found))
@@ -92,12 +116,8 @@ function isHidden(name: string): boolean {
 
 function shown(text: string): string {
   if (isKnownKey(text) || PEM.test(text) || BEARER.test(text)) return HIDDEN
-  const safe = CREDENTIALS.test(text) ? text.replaceAll(new RegExp(CREDENTIALS, 'gi'), hideUser) : text
+  const safe = text.replaceAll(CREDENTIALS, `://${HIDDEN}@`)
   return safe.length > LONGEST_TEXT
     ? `${safe.slice(0, LONGEST_TEXT)}… (${safe.length - LONGEST_TEXT} more)`
     : safe
-}
-
-function hideUser(url: string): string {
-  return `${url.slice(0, url.indexOf('//') + 2)}${HIDDEN}@`
 }

@@ -258,6 +258,20 @@ describe('a configuration that cannot be used', () => {
     assert.deepEqual(gateway.backends, [])
   })
 
+  test('nothing is listened on or served once the gateway is closed, nor what was being bound', async (t) => {
+    const { gateway } = embedded(scopeOf(t))
+    const binding = gateway.listen({ port: 0 })
+    const refused = assert.rejects(binding, { code: 'DRAINING' })
+    await gateway.close()
+    await refused
+    await assert.rejects(gateway.listen({ port: 0 }), { code: 'DRAINING' })
+    // Its first request, so that there was nothing to be closed.
+    const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+    const headers = { 'content-type': 'application/json' }
+    const request = new Request('http://127.0.0.1/mcp', { method: 'POST', headers, body })
+    assert.equal((await gateway.fetch(request)).status, 503)
+  })
+
   test('listening where others can connect needs authentication', async (t) => {
     const { gateway } = embedded(scopeOf(t))
     await assert.rejects(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { BackendError, GatewayError } from '../../src/index.ts'
 import { legacyServer, modernServer } from '../language/http-backend.ts'
+import { stdioServer } from '../language/stdio-backend.ts'
 import { scopeOf } from '../language/scope.ts'
 import { INTERACTIVE } from '../language/stage.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
@@ -84,6 +85,23 @@ describe('call', () => {
       backend.journal.count(({ kind }) => kind === 'call'),
       1,
     )
+  })
+
+  test('ends with what onProgress throws, which is no failure of the backend', async (t) => {
+    const scope = scopeOf(t)
+    const { url } = await modernServer(scope)
+    const { settings } = await stdioServer(scope, 'modern')
+    for (const b of [url, settings as never]) {
+      const { gateway } = embedded(scope, { backends: { b } })
+      const broken = new Error('broken')
+      const onProgress = (): void => {
+        throw broken
+      }
+      const call = gateway.call({ backend: 'b', tool: 'progress', arguments: { steps: 3 }, onProgress })
+      await assert.rejects(call, (error) => error === broken)
+      assert.equal(gateway.metrics().tools[0]?.errors, 0)
+      await gateway.call({ backend: 'b', tool: 'echo' })
+    }
   })
 
   test('reports progress, and is cancelled by its signal', async (t) => {

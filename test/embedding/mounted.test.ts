@@ -144,7 +144,7 @@ describe('handler', () => {
       body: '{}',
     })
     assert.equal(answer.status, 500)
-    await log.until(({ message }) => message.includes('before body parsers'))
+    await log.until(({ fields }) => String(fields['cause']).includes('before body parsers'))
   })
 })
 
@@ -316,6 +316,16 @@ describe('fetch', () => {
       [await call('192.0.2.1'), await call('192.0.2.2'), await call('192.0.2.1'), await call(), await call()],
       [200, 200, 429, 200, 429],
     )
+  })
+
+  test('says when the body was read before, and never rejects', async (t) => {
+    const { gateway, log } = embedded(scopeOf(t))
+    const read = requestFor('tools/list', {})
+    await read.text()
+    const locked = requestFor('tools/list', {})
+    locked.body?.getReader()
+    for (const request of [read, locked]) assert.equal((await gateway.fetch(request)).status, 500)
+    await log.until(({ fields }) => String(fields['cause']).includes('before body parsers'))
   })
 
   test('answers pages of an allowed origin before they ask', async (t) => {

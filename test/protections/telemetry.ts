@@ -26,8 +26,8 @@ export const telemetry: readonly Protection[] = [
   {
     against: 'values below a path that is to be hidden',
     file: 'src/telemetry/redact.ts',
-    find: "paths.some((path) => path.every((part) => part === '**'))",
-    replace: 'paths.length < 0',
+    find: 'if (isAtEnd(paths)) return HIDDEN',
+    replace: '',
     test: REDACT,
     fails: 'is without what a path leads to',
   },

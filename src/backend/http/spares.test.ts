@@ -53,6 +53,22 @@ async function setUp(t: TestContext, most = 1) {
   return { clock, spares, connect, call, total, opened, remotes, server }
 }
 
+/** Whether the process stays alive for it; only the handle below a socket says so. */
+function keepsAlive(socket: Socket): boolean {
+  const { _handle: handle } = socket as Socket & { readonly _handle?: { hasRef(): boolean } }
+  return handle?.hasRef() === true
+}
+
+test('the process does not wait for a spare, but for one that is used', async (t) => {
+  const { connect, total, opened } = await setUp(t)
+  await connect()
+  await total(2)
+  const spare = opened[1] ?? assert.fail()
+  assert.equal(keepsAlive(spare), false)
+  assert.equal(await connect(), spare)
+  assert.equal(keepsAlive(spare), true)
+})
+
 test('the second connection is open before it is asked for, and another takes its place', async (t) => {
   const { connect, total, opened } = await setUp(t)
   const first = await connect()

@@ -93,6 +93,8 @@ class SpareConnections implements Spares {
       release: () => {
         cancel()
         for (const event of WATCHED) socket.off(event, drop)
+        // As it was opened: pools let go of it themselves while they have nothing to send.
+        socket.ref()
       },
     }
     for (const event of WATCHED) socket.on(event, drop)

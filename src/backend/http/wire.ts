@@ -98,7 +98,8 @@ function signing(config: SigningConfig, url: URL, clock: Clock) {
       const dispatch = through(connections)
       return (options, handler) => {
         const { method, headers, body, path } = options
-        const at = path === undefined ? url : new URL(path, url)
+        // A path that begins with two slashes would be another server's, taken as a reference.
+        const at = path === undefined ? url : new URL(url.origin + path)
         dispatch({ ...options, headers: [...headers, ...sign({ method, url: at, headers, body })] }, handler)
       }
     }

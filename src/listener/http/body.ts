@@ -62,3 +62,9 @@ function tooLarge(limit: number): GatewayError {
     headers: { connection: 'close' },
   })
 }
+
+/** What is wrong where somebody else, such as a body parser, has read the body before. The log says it, with the cause. */
+export function bodyIsGone(): GatewayError {
+  const message = 'the body of a request was read before the gateway got it: mount it before body parsers'
+  return new GatewayError('INTERNAL', message, { cause: new Error(message) })
+}

@@ -22,7 +22,8 @@ export class FetchRequest implements HttpRequest {
     this.rawHeaders = [...headers].flat()
     const localPort = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
     this.socket = { remoteAddress: address, localPort }
-    this.#body = body === null ? Readable.from([]) : Readable.fromWeb(body)
+    // One that somebody reads already cannot be read, and whoever made this has to refuse it.
+    this.#body = body === null || body.locked ? Readable.from([]) : Readable.fromWeb(body)
     // Whoever reads hears of the end of a broken body by `close`.
     this.#body.on('error', () => undefined)
   }

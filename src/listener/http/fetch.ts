@@ -1,4 +1,5 @@
 import { GatewayError } from '../../errors.ts'
+import { bodyIsGone } from './body.ts'
 import type { Front } from './front.ts'
 import { FetchRequest, FetchResponse } from './fetch-exchange.ts'
 
@@ -19,6 +20,7 @@ export type FetchHandler = (request: Request, context?: FetchContext) => Promise
  */
 export function fetchFront(front: Front, maxHeaders: number): FetchHandler {
   return (request, context = {}) => {
+    const isRead = request.bodyUsed || request.body?.locked === true
     const exchange = new FetchRequest(request, context.address)
     const response = new FetchResponse(exchange)
     const leave = (): void => {
@@ -32,6 +34,7 @@ export function fetchFront(front: Front, maxHeaders: number): FetchHandler {
     })
     request.signal.addEventListener('abort', leave)
     if (request.signal.aborted) leave()
+    else if (isRead) front.refuse(exchange, response, bodyIsGone())
     else if (sizeOf(exchange) > maxHeaders) front.refuse(exchange, response, tooLarge(maxHeaders))
     else front.serve(exchange, response)
     return response.response

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { GatewayError } from '../../errors.ts'
-import type { Log } from '../../pipeline/log.ts'
+import { bodyIsGone } from './body.ts'
 import type { Front } from './front.ts'
 
 /**
@@ -18,7 +17,7 @@ type Shortened = IncomingMessage & { readonly originalUrl?: string }
  * comes as `/`): the URL as it was is looked at first, then what is left of it, and the first that is a path of the
  * gateway counts. Where a framework asks further, it is left to it who answers `/healthz` and `/readyz`.
  */
-export function mountedFront(front: Front, log: Log): NodeHandler {
+export function mountedFront(front: Front): NodeHandler {
   return (request: Shortened, response, next) => {
     const { url = '/', originalUrl = url } = request
     const own = [originalUrl, url].find((one) => front.serves(pathOf(one)))
@@ -28,9 +27,7 @@ export function mountedFront(front: Front, log: Log): NodeHandler {
     const authority = request.headers[':authority']
     if (typeof authority === 'string') request.headers.host ??= authority
     if (!request.readableEnded) return front.serve(request, response)
-    const message = 'the body of a request was read before the gateway got it: mount it before body parsers'
-    log('error', message)
-    front.refuse(request, response, new GatewayError('INTERNAL', message))
+    front.refuse(request, response, bodyIsGone())
   }
 }
 

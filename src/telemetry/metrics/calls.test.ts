@@ -225,6 +225,21 @@ test('only what waited counts for the queues, and notifications are counted as t
   assert.equal(told.events['circuit-open'].get('b'), 1)
 })
 
+test('backends that come and go do not make the bound on names wider', async () => {
+  const told = counts(1)
+  const other: Reached = { transport: 'stdio', origin: undefined }
+  for (let times = 0; times < 3; times++) {
+    for (const name of ['one', 'two']) await ended(told, OK, { name })
+    told.serve(new Map([['c', other]]))
+    told.serve(BACKENDS)
+  }
+  for (const name of ['one', 'two', 'three']) await ended(told, OK, { name })
+  assert.deepEqual(
+    told.server.map(({ subject }) => subject.tool),
+    ['one', '_OTHER'],
+  )
+})
+
 test('what was counted of a backend that left is forgotten, and what ends later is told of none', async () => {
   const told = counts(1)
   await ended(told, OK, { during: (record) => record.attempt('b').answered(OK) })

@@ -120,7 +120,9 @@ class Counts implements CallCounts, CallObserver {
     this.server = this.server.filter(isKept)
     this.client = this.client.filter(isKept)
     for (const name of backends) {
-      for (const { named } of this.#rows.get(name)?.values() ?? []) this.#names -= named.size
+      // The row of those beyond the bound took none of its places.
+      for (const { named } of this.#rows.get(name)?.values() ?? [])
+        this.#names -= named.has(OTHER) ? named.size - 1 : named.size
       this.#rows.delete(name)
       this.queued.delete(name)
       for (const counts of Object.values(this.events)) counts.delete(name)

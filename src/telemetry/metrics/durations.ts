@@ -14,6 +14,8 @@ export interface Measured {
 
 /** What was measured beside calls since the start. */
 export interface Durations extends Measures {
+  /** Measures sessions at these backends from now on; what was measured of others is forgotten. Before, at any. */
+  serve(backends: ReadonlySet<string>): void
   readonly serverSessions: Iterable<Measured>
   readonly clientSessions: Iterable<Measured>
   readonly store: Iterable<Measured>
@@ -24,16 +26,25 @@ export interface Durations extends Measures {
 /** Begins to measure. */
 export function measureDurations(): Durations {
   const serverSessions = new Map<string, Measured>()
-  const clientSessions = new Map<string, Measured>()
+  /** By backend. */
+  const clientSessions = new Map<string, Map<string, Measured>>()
+  let served: ReadonlySet<string> | undefined
   const store = new Map<string, Measured>()
   const refusedRequests = new Map<string, number>()
   return {
     sessionEnded(session) {
-      record(
-        session.side === 'server' ? serverSessions : clientSessions,
-        sessionLabels(session),
-        session.lasted,
-      )
+      const labels = sessionLabels(session)
+      if (session.side === 'server') return record(serverSessions, labels, session.lasted)
+      const { backend = '' } = session
+      // Sessions outlast the backend that they were at by a moment.
+      if (served?.has(backend) === false) return
+      const known = clientSessions.get(backend) ?? new Map<string, Measured>()
+      clientSessions.set(backend, known)
+      record(known, labels, session.lasted)
+    },
+    serve(backends) {
+      served = backends
+      for (const name of clientSessions.keys()) if (!backends.has(name)) clientSessions.delete(name)
     },
     storeAnswered: (operation) => record(store, storeLabels(operation), operation.lasted),
     requestRefused: (code) => void refusedRequests.set(code, (refusedRequests.get(code) ?? 0) + 1),
@@ -42,7 +53,7 @@ export function measureDurations(): Durations {
       return serverSessions.values()
     },
     get clientSessions() {
-      return clientSessions.values()
+      return [...clientSessions.values()].flatMap((known) => [...known.values()])
     },
     get store() {
       return store.values()

@@ -91,6 +91,7 @@ class GatewayMetrics implements Metrics {
 
   serve(backends: readonly BackendConfig[]): void {
     this.#calls.serve(reachedOf(backends, this.#ports.builtin))
+    this.measures.serve(new Set(backends.map(({ name }) => name)))
   }
 
   start(levels: () => Levels): void {
