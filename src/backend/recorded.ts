@@ -22,13 +22,15 @@ export function sendRecorded(
   return recorded(record.attempt(backend.name), backend, { request, out })
 }
 
-async function recorded(record: AttemptRecord, backend: Backend, { request, out }: Sending): Promise<Reply> {
-  try {
-    const reply = await backend.send({ ...request, record }, out)
-    record.answered(reply)
-    return reply
-  } catch (error) {
-    record.failed(error)
-    throw error
-  }
+function recorded(record: AttemptRecord, backend: Backend, { request, out }: Sending): Promise<Reply> {
+  return backend.send({ ...request, record }, out).then(
+    (reply) => {
+      record.answered(reply)
+      return reply
+    },
+    (error: unknown) => {
+      record.failed(error)
+      throw error
+    },
+  )
 }

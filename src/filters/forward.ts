@@ -4,11 +4,12 @@ import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
+import { settling } from '../pipeline/settle.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { type Attempt, createAttempt } from '../pipeline/attempt.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from '../routing/catalog.ts'
-import { type Flight, type Flights, createFlights } from './flights.ts'
+import { type Flights, createFlights } from './flights.ts'
 import { refuseHeld } from './quarantine.ts'
 
 /** Header mismatch and unsupported version: between gateway and backend they are the gateway's business. */
@@ -27,38 +28,54 @@ export function forward(
   const ways = new Map(
     [...backends].map(([name, backend]) => [name, { backend, flight: flights.of(backend) }]),
   )
-  const wayTo = (name: string): Way => {
-    const way = ways.get(name)
-    if (way === undefined) throw new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${name}`)
-    return way
-  }
   const sendTo = (target: OneTarget, trying: Trying, out: Notifications): Promise<Reply> => {
     const { call, attempt, backend } = trying
     const request = { ...requestTo(target, call), attempt }
     return sendRecorded(call.record, backend, { request, out })
   }
-  return async (call, out) => {
-    const { target } = call.permit
-    if (target.kind !== 'one') throw new TypeError('forward takes calls with one target')
-    const attempt = call.attempt ?? createAttempt()
-    const { backend, flight } = wayTo(target.backend)
-    flight.running++
-    try {
-      const reply = await sendTo(target, { call, attempt, backend }, out)
-      if (reply.kind !== 'error' || !OWN_FAULTS.has(reply.code)) return reply
-      if (reply.code === -32020 && call.method === 'tools/call') {
-        const fresh = await unlessAborted(refreshed(catalog, target), call.signal)
-        const second = await sendTo(fresh, { call, attempt, backend }, out)
-        if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
-      }
-      const message = `Backend ${target.backend} rejected the gateway's request with error ${reply.code}`
-      throw new GatewayError('BACKEND_PROTOCOL', message, { backend: backend.name, outcome: 'not-executed' })
-    } catch (error) {
-      throw attempt.isSent ? error : neverSent(error)
-    } finally {
-      flight.running--
+  /** What comes of an answer that speaks of the gateway's own request. */
+  const mended = async (code: number, { target, trying, out }: Faulty): Promise<Reply> => {
+    const { call, backend } = trying
+    if (code === -32020 && call.method === 'tools/call') {
+      const fresh = await unlessAborted(refreshed(catalog, target), call.signal)
+      const second = await sendTo(fresh, trying, out)
+      if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
     }
+    const message = `Backend ${target.backend} rejected the gateway's request with error ${code}`
+    throw new GatewayError('BACKEND_PROTOCOL', message, { backend: backend.name, outcome: 'not-executed' })
   }
+  const attempted = (target: OneTarget, trying: Trying, out: Notifications): Promise<Reply> =>
+    settling(() => sendTo(target, trying, out)).then((reply) =>
+      reply.kind === 'error' && OWN_FAULTS.has(reply.code)
+        ? mended(reply.code, { target, trying, out })
+        : reply,
+    )
+  return (call, out) => {
+    const { target } = call.permit
+    if (target.kind !== 'one') return Promise.reject(new TypeError('forward takes calls with one target'))
+    const way = ways.get(target.backend)
+    if (way === undefined)
+      return Promise.reject(new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`))
+    const { backend, flight } = way
+    const attempt = call.attempt ?? createAttempt()
+    flight.running++
+    return attempted(target, { call, attempt, backend }, out).then(
+      (reply) => {
+        flight.running--
+        return reply
+      },
+      (error: unknown) => {
+        flight.running--
+        throw attempt.isSent ? error : neverSent(error)
+      },
+    )
+  }
+}
+
+interface Faulty {
+  readonly target: OneTarget
+  readonly trying: Trying
+  readonly out: Notifications
 }
 
 /** What is sent to a backend for a call. */
@@ -72,11 +89,6 @@ interface Trying {
   readonly call: Permitted
   readonly attempt: Attempt
   readonly backend: Backend
-}
-
-interface Way {
-  readonly backend: Backend
-  readonly flight: Flight
 }
 
 /** What has not left the gateway was surely not carried out, whatever it failed of. */

@@ -28,8 +28,6 @@ export class CallRecord {
   readonly call: Call
   /** On the clock of the gateway, in milliseconds. */
   readonly begun: number
-  /** Wall-clock milliseconds. */
-  readonly begunAt: number
   /** On the clock of the gateway; before it has ended, when it began. */
   ended: number
   /** Undefined as long as nobody knows what the call is for. */
@@ -52,8 +50,12 @@ export class CallRecord {
     this.call = call
     this.#clock = clock
     this.begun = clock.now()
-    this.begunAt = clock.wallTime()
     this.ended = this.begun
+  }
+
+  /** When it began, in wall-clock milliseconds. */
+  get begunAt(): number {
+    return this.#clock.wallTime() - (this.#clock.now() - this.begun)
   }
 
   /** Begins to keep account of one try. */

@@ -14,3 +14,14 @@ export function onceEnded<T>(work: Promise<T>, end: () => void): Promise<T> {
     },
   )
 }
+
+/** Begins the work; what it throws at once is as good as what it rejects with. */
+export function settling<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work()
+  } catch (error) {
+    const { promise, reject } = Promise.withResolvers<T>()
+    reject(error)
+    return promise
+  }
+}

@@ -217,8 +217,12 @@ class HttpFront implements Front {
     const { request } = post
     if (request.method !== 'POST') throw methodNotAllowed(request, 'POST')
     if (!isJson(request.headers['content-type'])) throw notJson()
-    this.#read(post)
-      .then((text) => this.#sse.message(post, text))
+    const { settings, clock, door } = this.#ports
+    readBody(request, settings.limits, clock)
+      .then((text) => {
+        door.checkContent(request, post.principal, text)
+        return this.#sse.message(post, text)
+      })
       .catch((error: unknown) => this.#refuse(post, error))
   }
 
@@ -231,18 +235,13 @@ class HttpFront implements Front {
     }
   }
 
-  /** The content, once it is known to be what its sender vouches for. */
-  async #read({ request, principal }: Post): Promise<string> {
-    const { settings, clock, door } = this.#ports
-    const text = await readBody(request, settings.limits, clock)
-    door.checkContent(request, principal, text)
-    return text
-  }
-
   async #post(post: Post): Promise<void> {
     const { request } = post
-    const { limits } = this.#ports.settings
-    const text = await this.#read(post)
+    const { settings, clock, door } = this.#ports
+    const { limits } = settings
+    const text = await readBody(request, limits, clock)
+    // Nothing of it counts before it is known to be what its sender vouches for.
+    door.checkContent(request, post.principal, text)
     // Only sessions of one legacy revision know batches; without a session it is no message at all.
     if (isBatch(text) && request.headers['mcp-session-id'] !== undefined)
       return this.#legacy.batch(post, text)
