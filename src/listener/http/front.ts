@@ -217,12 +217,9 @@ class HttpFront implements Front {
     const { request } = post
     if (request.method !== 'POST') throw methodNotAllowed(request, 'POST')
     if (!isJson(request.headers['content-type'])) throw notJson()
-    const { settings, clock, door } = this.#ports
+    const { settings, clock } = this.#ports
     readBody(request, settings.limits, clock)
-      .then((text) => {
-        door.checkContent(request, post.principal, text)
-        return this.#sse.message(post, text)
-      })
+      .then((text) => this.#sse.message(post, this.#vouched(post, text)))
       .catch((error: unknown) => this.#refuse(post, error))
   }
 
@@ -235,13 +232,17 @@ class HttpFront implements Front {
     }
   }
 
+  /** The content: nothing of it counts before it is known to be what its sender vouches for. */
+  #vouched({ request, principal }: Post, text: string): string {
+    this.#ports.door.checkContent(request, principal, text)
+    return text
+  }
+
   async #post(post: Post): Promise<void> {
     const { request } = post
-    const { settings, clock, door } = this.#ports
+    const { settings, clock } = this.#ports
     const { limits } = settings
-    const text = await readBody(request, limits, clock)
-    // Nothing of it counts before it is known to be what its sender vouches for.
-    door.checkContent(request, post.principal, text)
+    const text = this.#vouched(post, await readBody(request, limits, clock))
     // Only sessions of one legacy revision know batches; without a session it is no message at all.
     if (isBatch(text) && request.headers['mcp-session-id'] !== undefined)
       return this.#legacy.batch(post, text)
