@@ -1,12 +1,12 @@
 /** `npm run bench -- limits`: what limits on calls cost, counted in memory and by a server. README.md says how to read it. */
-import { parseArgs } from 'node:util'
 import { SYSTEM_PROGRAMS, findProgram, howToInstall } from '../scripts/system-packages.ts'
 import { freePort, isOpen } from '../test/support/ports.ts'
+import { parseRounds } from './options.ts'
 import { type Bench, type Measured, log, prepare } from './prepare.ts'
 import { launch } from './processes.ts'
 import type { Proxy } from './proxy.ts'
 import { cpuRatios, reportProxy } from './report.ts'
-import { type Round, runRound, runScenario, setUp } from './rounds.ts'
+import { runRound, runScenario, setUp } from './rounds.ts'
 import { estimateMedian } from './stats.ts'
 import { WIDE_LIMITS, launchToolgate } from './toolgate.ts'
 
@@ -24,7 +24,7 @@ const YARDSTICK = 'off'
 /** Measures each setting in turn, round by round, and prints CPU per call and its ratio to no limits at all. */
 export const measureLimits = async (args: readonly string[]): Promise<number> =>
   runScenario(async (cleanup, stop) => {
-    const { json, rounds, ...round } = parseOptions(args)
+    const { json, rounds, ...round } = parseRounds(args, USAGE)
     const bench = await setUp(32, cleanup)
     const measured: Measured[] = []
     for (const [name, settings] of Object.entries(await settingsOf(bench))) {
@@ -115,21 +115,4 @@ const line = (report: Report): string => {
   const latency = `p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms`
   const ratio = `ratio ${ratioToOff.toFixed(3)} (${low.toFixed(3)} … ${high.toFixed(3)})`
   return `${limits.padEnd(14)}${cpu}  ${latency}  ${ratio}  errors ${errors}`
-}
-
-const parseOptions = (
-  args: readonly string[],
-): Round & { readonly json: boolean; readonly rounds: number } => {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      json: { type: 'boolean', default: false },
-      rounds: { type: 'string', default: '15' },
-      seconds: { type: 'string', default: '1.5' },
-      rate: { type: 'string', default: '4000' },
-    },
-  })
-  const [rounds, seconds, rate] = [Number(values.rounds), Number(values.seconds), Number(values.rate)]
-  if (!(rounds >= 1) || !(seconds > 0) || !(rate > 0)) throw new Error(USAGE)
-  return { json: values.json, rounds, seconds, rate }
 }

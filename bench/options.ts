@@ -65,3 +65,26 @@ export const parseOptions = (args: readonly string[]): Options => {
     only: values.only?.split(','),
   }
 }
+
+/**
+ * Parses the command line of a scenario that compares settings.
+ *
+ * @throws Error with the usage if something is not understood
+ */
+export const parseRounds = (
+  args: readonly string[],
+  usage: string,
+): Pick<Options, 'json' | 'rounds' | 'seconds' | 'rate'> => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      json: { type: 'boolean', default: false },
+      rounds: { type: 'string', default: '15' },
+      seconds: { type: 'string', default: '1.5' },
+      rate: { type: 'string', default: '4000' },
+    },
+  })
+  const [rounds, seconds, rate] = [Number(values.rounds), Number(values.seconds), Number(values.rate)]
+  if (!(rounds >= 1) || !(seconds > 0) || !(rate > 0)) throw new Error(usage)
+  return { json: values.json, rounds, seconds, rate }
+}

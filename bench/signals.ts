@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { parseConfig } from '../src/config/load.ts'
+import { parseRounds } from './options.ts'
 import { type Bench, type Measured, log, prepare } from './prepare.ts'
 import type { Proxy } from './proxy.ts'
 import { cpuRatios, reportProxy } from './report.ts'
-import { type Round, runRound, runScenario, setUp } from './rounds.ts'
+import { runRound, runScenario, setUp } from './rounds.ts'
 import { estimateMedian } from './stats.ts'
 import { WIDE_LIMITS, launchToolgate } from './toolgate.ts'
 
@@ -51,7 +51,7 @@ const VARIANTS: readonly Variant[] = [
 /** Measures each variant in turn, round by round, and prints CPU per call and its ratio to what it is compared with. */
 export const measureSignals = async (args: readonly string[]): Promise<number> =>
   runScenario(async (cleanup, stop) => {
-    const { json, rounds, ...round } = parseOptions(args)
+    const { json, rounds, ...round } = parseRounds(args, USAGE)
     const bench = await setUp(32, cleanup)
     const collector = await startCollector(bench)
     const measured: Measured[] = []
@@ -126,21 +126,4 @@ const line = (report: Report): string => {
   const latency = `p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms`
   const compared = `ratio to ${against} ${ratio.toFixed(3)} (${low.toFixed(3)} … ${high.toFixed(3)})`
   return `${signals.padEnd(15)}${cpu}  ${latency}  ${compared}  errors ${errors}`
-}
-
-const parseOptions = (
-  args: readonly string[],
-): Round & { readonly json: boolean; readonly rounds: number } => {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      json: { type: 'boolean', default: false },
-      rounds: { type: 'string', default: '15' },
-      seconds: { type: 'string', default: '1.5' },
-      rate: { type: 'string', default: '4000' },
-    },
-  })
-  const [rounds, seconds, rate] = [Number(values.rounds), Number(values.seconds), Number(values.rate)]
-  if (!(rounds >= 1) || !(seconds > 0) || !(rate > 0)) throw new Error(USAGE)
-  return { json: values.json, rounds, seconds, rate }
 }

@@ -25,6 +25,4 @@ export interface StoreOperation {
 export interface Measures {
   sessionEnded(session: EndedSession): void
   storeAnswered(operation: StoreOperation): void
-  /** An HTTP request was refused before there was a call, with the code of a `GatewayError`. */
-  requestRefused(code: string): void
 }

@@ -1,4 +1,4 @@
-import { GatewayError, toGatewayError } from '../../errors.ts'
+import { GatewayError } from '../../errors.ts'
 import { toRefusal } from '../../filters/rescue.ts'
 import type { Route } from '../../pipeline/call.ts'
 import { eraOf } from '../../protocol/ladder.ts'
@@ -270,7 +270,6 @@ class HttpFront implements Front {
       address: this.#clientOf(request).address,
       refusal,
     })
-    this.#ports.measures?.requestRefused(toGatewayError(error).code)
     if (response.headersSent || response.destroyed) return void response.destroy()
     // Nobody reads on for a body that is of no use any more: it might never end.
     if (!response.req.complete) response.setHeader('connection', 'close')

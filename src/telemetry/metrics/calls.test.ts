@@ -257,3 +257,12 @@ test('what was counted of a backend that left is forgotten, and what ends later 
   await ended(told, OK)
   assert.equal(told.server.at(-1)?.subject.tool, 't', 'its place among the names was free again')
 })
+
+test('requests that were refused before there was a call are counted by code, apart from calls', () => {
+  const told = counts()
+  const refused = refusal('UNAUTHENTICATED')
+  assert.ok(refused.kind === 'refusal')
+  told.observer.refused?.({ method: 'POST', path: '/mcp', address: undefined, refusal: refused })
+  assert.deepEqual([...told.refusedRequests], [['UNAUTHENTICATED', 1]])
+  assert.deepEqual(told.server, [])
+})

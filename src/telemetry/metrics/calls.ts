@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../errors.ts'
-import type { CallObserver } from '../../filters/observe.ts'
+import type { CallObserver, RefusedExchange } from '../../filters/observe.ts'
 import type { Outcome } from '../../filters/rescue.ts'
 import type { Downstream } from '../../pipeline/call.ts'
 import type { AttemptRecord, CallRecord } from '../../pipeline/record.ts'
@@ -52,6 +52,8 @@ export interface CallCounts {
   /** Milliseconds that calls waited for their turn, by backend. */
   readonly queued: ReadonlyMap<string, Histogram>
   readonly refusals: ReadonlyMap<ErrorCode, number>
+  /** HTTP requests that were refused before there was a call, by code. */
+  readonly refusedRequests: ReadonlyMap<ErrorCode, number>
   readonly events: Readonly<Record<EventKind, ReadonlyMap<string, number>>>
   readonly notifications: number
 }
@@ -88,6 +90,7 @@ class Counts implements CallCounts, CallObserver {
   server: Cell[] = []
   client: Cell[] = []
   readonly queued = new Map<string, Histogram>()
+  readonly refusedRequests = new Map<ErrorCode, number>()
   readonly refusals = new Map<ErrorCode, number>(ERROR_CODES.map((code) => [code, 0]))
   readonly events: Readonly<Record<EventKind, Map<string, number>>> = {
     retry: new Map(),
@@ -142,6 +145,10 @@ class Counts implements CallCounts, CallObserver {
     const backend = row.subject.backend ?? ''
     if (record.queued > 0) this.#queuedAt(backend).record(record.queued)
     for (const { kind } of record.events) count(this.events[kind], backend)
+  }
+
+  refused({ refusal }: RefusedExchange): void {
+    count(this.refusedRequests, refusalCode(refusal.error.data) ?? 'INTERNAL')
   }
 
   #refused(data: object): void {

@@ -19,8 +19,6 @@ export interface Durations extends Measures {
   readonly serverSessions: Iterable<Measured>
   readonly clientSessions: Iterable<Measured>
   readonly store: Iterable<Measured>
-  /** HTTP requests that were refused before there was a call, by code. */
-  readonly refusedRequests: ReadonlyMap<string, number>
 }
 
 /** Begins to measure. */
@@ -30,7 +28,6 @@ export function measureDurations(): Durations {
   const clientSessions = new Map<string, Map<string, Measured>>()
   let served: ReadonlySet<string> | undefined
   const store = new Map<string, Measured>()
-  const refusedRequests = new Map<string, number>()
   return {
     sessionEnded(session) {
       const labels = sessionLabels(session)
@@ -47,8 +44,6 @@ export function measureDurations(): Durations {
       for (const name of clientSessions.keys()) if (!backends.has(name)) clientSessions.delete(name)
     },
     storeAnswered: (operation) => record(store, storeLabels(operation), operation.lasted),
-    requestRefused: (code) => void refusedRequests.set(code, (refusedRequests.get(code) ?? 0) + 1),
-    refusedRequests,
     get serverSessions() {
       return serverSessions.values()
     },

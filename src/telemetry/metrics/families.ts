@@ -56,7 +56,7 @@ function readers({ calls, durations, exports, version, startedAt }: Sources): Re
     clientSession: () => spread(durations.clientSessions),
     calls: () => callTotals(calls.server),
     refusals: () => counted(calls.refusals, OWN.code),
-    httpRefusals: () => counted(durations.refusedRequests, OWN.code),
+    httpRefusals: () => counted(calls.refusedRequests, OWN.code),
     queue: () =>
       spread(
         [...calls.queued].map(([backend, histogram]) => ({ labels: backendLabels(backend), histogram })),
