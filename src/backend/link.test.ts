@@ -17,7 +17,8 @@ import {
 } from '../../test/support/scripted-channel.ts'
 import { GatewayError } from '../errors.ts'
 import { type Channel, ChannelError } from './channel.ts'
-import { type LinkConfig, createLink } from './link.ts'
+import type { LinkConfig } from './link-types.ts'
+import { createLink } from './link.ts'
 import type { Speaker } from './speaker.ts'
 
 const LIVE = new AbortController().signal

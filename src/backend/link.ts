@@ -1,76 +1,26 @@
 import type { Signal } from '../pipeline/signal.ts'
-import type { EraSetting } from '../config/types.ts'
 import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
+import { settling } from '../pipeline/settle.ts'
 import type { Message } from '../protocol/message.ts'
 import type { SubscriptionFilter } from '../protocol/subscription.ts'
-import type { Era } from '../protocol/versions.ts'
-import type { BackendCondition, BackendIdentity, BackendSubscription, Subscriber } from './backend.ts'
+import type { BackendSubscription, Subscriber } from './backend.ts'
 import { type Channel, ChannelError } from './channel.ts'
 import { inTime } from './deadline.ts'
 import { LEGACY_FOR, believedEra, disprovesVerdict, findEra, initializeLegacy, probeEra } from './detect.ts'
 import { asGatewayError } from './failure.ts'
 import { isLegacy } from './legacy.ts'
+import type { Link, LinkConfig, LinkState, OpenChannel, OpenSpeaker } from './link-types.ts'
 import { type Loss, downCondition, lossOf } from './loss.ts'
 import { createModernSpeaker } from './modern.ts'
 import { type BackendPorts, type SpeakerPorts, ownRequestMeta } from './ports.ts'
 import { type Speaker, StaleSpeakerError } from './speaker.ts'
 import { type Subscriptions, createSubscriptions } from './subscriptions.ts'
 
-/** What a link needs to know of its backend. */
-export interface LinkConfig {
-  readonly name: string
-  readonly era: EraSetting
-  /** Milliseconds for connecting. */
-  readonly timeout: number
-  /** Opens a legacy session where there is more than one way to. */
-  readonly initialize?: typeof initializeLegacy
-}
-
-/** Hands out the channel of the moment; a new one where the old one ended. */
-export type OpenChannel = () => Promise<Channel>
-
-/**
- * Connects to what is no MCP server, and yields what speaks for it.
- *
- * @throws ChannelError, or the reason of the signal
- */
-export type OpenSpeaker = (signal: Signal) => Promise<Speaker>
-
-/** The living connection to one backend: connected on demand, watched, and mended by itself. */
-export interface Link {
-  /**
-   * Uses the speaker, and once more a fresh one where the first turns out to be stale.
-   *
-   * @throws GatewayError, or the reason of the signal
-   */
-  use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T>
-  /**
-   * The speaker of the moment; connects if there is none. Callers at the same time share one attempt.
-   *
-   * @throws GatewayError, or the reason of the signal
-   */
-  speaker(signal: Signal): Promise<Speaker>
-  readonly state: LinkState
-  /** As {@link Backend.subscribe}. */
-  subscribe(filter: SubscriptionFilter, subscriber: Subscriber): BackendSubscription
-  /** To be called with messages of the channel that belong to no exchange. */
-  onMessage(message: Message): void
-  /** To be called when the channel ended. */
-  onEnd(reason: string, detail?: string): void
-  close(): Promise<void>
-}
-
-/** What the operator sees of a link. */
-export interface LinkState {
-  readonly condition: BackendCondition
-  /** Wall-clock milliseconds of the last change of the condition. */
-  readonly since: number
-  readonly identity: BackendIdentity | undefined
-  readonly verdict: { readonly era: Era; readonly since: number } | undefined
-  /** Milliseconds from creation to the first answer. */
-  readonly readyAfter: number | undefined
-  readonly reconnects: number
+/** What a speaker is used for. */
+interface Use<T> {
+  readonly action: (speaker: Speaker) => Promise<T>
+  readonly signal: Signal
 }
 
 const FIRST_RETRY = 500
@@ -141,19 +91,27 @@ class BackendLink implements Link {
     return this.#state
   }
 
-  async use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T> {
-    const speaker = this.#speaker ?? (await this.speaker(signal))
-    try {
-      return this.#answered(await action(speaker))
-    } catch (error) {
-      if (!(error instanceof StaleSpeakerError)) throw this.#failed(error)
-      this.#drop(speaker, error)
-    }
+  use<T>(action: (speaker: Speaker) => Promise<T>, signal: Signal): Promise<T> {
+    const use = { action, signal }
+    if (this.#speaker !== undefined) return this.#use(this.#speaker, use)
+    return this.speaker(signal).then((speaker) => this.#use(speaker, use))
+  }
+
+  #use<T>(speaker: Speaker, use: Use<T>): Promise<T> {
+    return settling(use.action, speaker).then(
+      (answer) => this.#answered(answer),
+      (error: unknown) => this.#useAgain(speaker, use, error),
+    )
+  }
+
+  async #useAgain<T>(speaker: Speaker, { action, signal }: Use<T>, error: unknown): Promise<T> {
+    if (!(error instanceof StaleSpeakerError)) throw this.#failed(error)
+    this.#drop(speaker, error)
     const fresh = await this.speaker(signal)
     try {
       return this.#answered(await action(fresh))
-    } catch (error) {
-      throw this.#failed(error)
+    } catch (second) {
+      throw this.#failed(second)
     }
   }
 

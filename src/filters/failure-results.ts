@@ -14,17 +14,16 @@ export function failuresAsResults(
   backends: readonly Pick<BackendConfig, 'name' | 'transport'>[],
 ): Filter<Permitted> {
   const adapted = new Set(backends.filter(({ transport }) => transport === 'rest').map(({ name }) => name))
-  return (next) => async (call, out) => {
+  if (adapted.size === 0) return (next) => next
+  return (next) => (call, out) => {
     const { target } = call.permit
-    if (call.method !== 'tools/call' || target.kind !== 'one' || !adapted.has(target.backend))
-      return next(call, out)
-    try {
-      return await next(call, out)
-    } catch (error) {
+    const replied = next(call, out)
+    if (call.method !== 'tools/call' || target.kind !== 'one' || !adapted.has(target.backend)) return replied
+    return replied.catch((error: unknown) => {
       // Nobody reads what a cancelled call answers.
       if (call.signal.aborted || !isOfBackend(error)) throw error
       return failed(error)
-    }
+    })
   }
 }
 

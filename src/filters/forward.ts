@@ -4,9 +4,10 @@ import { GatewayError } from '../errors.ts'
 import { unlessAborted } from '../pipeline/abort.ts'
 import type { Notifications, Permitted, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
-import { settling } from '../pipeline/settle.ts'
+import { onceEnded, settling } from '../pipeline/settle.ts'
 import type { OneTarget } from '../pipeline/target.ts'
 import { type Attempt, createAttempt } from '../pipeline/attempt.ts'
+import type { AttemptRecord } from '../pipeline/record.ts'
 import { subjectOf } from '../protocol/subject.ts'
 import type { Catalog } from '../routing/catalog.ts'
 import { type Flights, createFlights } from './flights.ts'
@@ -28,28 +29,18 @@ export function forward(
   const ways = new Map(
     [...backends].map(([name, backend]) => [name, { backend, flight: flights.of(backend) }]),
   )
-  const sendTo = (target: OneTarget, trying: Trying, out: Notifications): Promise<Reply> => {
-    const { call, attempt, backend } = trying
-    const request = { ...requestTo(target, call), attempt }
-    return sendRecorded(call.record, backend, { request, out })
-  }
   /** What comes of an answer that speaks of the gateway's own request. */
-  const mended = async (code: number, { target, trying, out }: Faulty): Promise<Reply> => {
-    const { call, backend } = trying
+  const mended = async (code: number, trying: Trying): Promise<Reply> => {
+    const { call, target, attempt, backend, out } = trying
     if (code === -32020 && call.method === 'tools/call') {
       const fresh = await unlessAborted(refreshed(catalog, target), call.signal)
-      const second = await sendTo(fresh, trying, out)
+      const request = requestTo(fresh, call, { attempt })
+      const second = await sendRecorded(call.record, backend, { request, out })
       if (second.kind !== 'error' || !OWN_FAULTS.has(second.code)) return second
     }
     const message = `Backend ${target.backend} rejected the gateway's request with error ${code}`
     throw new GatewayError('BACKEND_PROTOCOL', message, { backend: backend.name, outcome: 'not-executed' })
   }
-  const attempted = (target: OneTarget, trying: Trying, out: Notifications): Promise<Reply> =>
-    settling(() => sendTo(target, trying, out)).then((reply) =>
-      reply.kind === 'error' && OWN_FAULTS.has(reply.code)
-        ? mended(reply.code, { target, trying, out })
-        : reply,
-    )
   return (call, out) => {
     const { target } = call.permit
     if (target.kind !== 'one') return Promise.reject(new TypeError('forward takes calls with one target'))
@@ -58,37 +49,52 @@ export function forward(
       return Promise.reject(new GatewayError('UNKNOWN_BACKEND', `Unknown backend: ${target.backend}`))
     const { backend, flight } = way
     const attempt = call.attempt ?? createAttempt()
+    const record = call.record?.attempt(backend.name)
+    const trying = { call, target, attempt, record, backend, out }
+    const land = (): void => void flight.running--
     flight.running++
-    return attempted(target, { call, attempt, backend }, out).then(
+    // One promise for all that has to be done at the end: this is passed by every call.
+    return settling(send, trying).then(
       (reply) => {
-        flight.running--
+        record?.answered(reply)
+        if (reply.kind === 'error' && OWN_FAULTS.has(reply.code))
+          return onceEnded(mended(reply.code, trying), land)
+        land()
         return reply
       },
       (error: unknown) => {
-        flight.running--
+        record?.failed(error)
+        land()
         throw attempt.isSent ? error : neverSent(error)
       },
     )
   }
 }
 
-interface Faulty {
+/** A try and all that it is about. */
+interface Trying {
+  readonly call: Permitted
   readonly target: OneTarget
-  readonly trying: Trying
+  readonly attempt: Attempt
+  readonly record: AttemptRecord | undefined
+  readonly backend: Backend
   readonly out: Notifications
 }
 
-/** What is sent to a backend for a call. */
-export function requestTo(target: OneTarget, call: Permitted): BackendRequest {
-  const { message, headers, signal, principal, downstream, within } = call
-  const exposedName = subjectOf(message)
-  return { message, target, exposedName, principal, downstream, headers, signal, within }
+function send(trying: Trying): Promise<Reply> {
+  const { call, target, backend, out } = trying
+  return backend.send(requestTo(target, call, trying), out)
 }
 
-interface Trying {
-  readonly call: Permitted
-  readonly attempt: Attempt
-  readonly backend: Backend
+/** What is sent to a backend for a call. */
+export function requestTo(
+  target: OneTarget,
+  call: Permitted,
+  { attempt, record }: Pick<BackendRequest, 'attempt' | 'record'> = {},
+): BackendRequest {
+  const { message, headers, signal, principal, downstream, within } = call
+  const exposedName = subjectOf(message)
+  return { message, target, exposedName, principal, downstream, headers, signal, within, attempt, record }
 }
 
 /** What has not left the gateway was surely not carried out, whatever it failed of. */

@@ -69,21 +69,21 @@ export function observe(next: Answerer, ports: ObservePorts): Answerer {
   }
   const follow = (record: CallRecord, out: Notifications): Promise<Outcome> =>
     next({ ...record.call, record }, new CountedNotifications(out, record))
-  return async (call, out) => {
+  return (call, out) => {
     meter.total++
     meter.inFlight++
     const record = isFollowed ? begin(call) : undefined
-    const outcome =
-      meter.inFlight > ports.maxCalls
-        ? toRefusal(tooMany(), log)
-        : await (record === undefined ? next(call, out) : follow(record, out))
-    meter.inFlight--
-    if (outcome.kind === 'refusal') refused(ports, call, outcome)
-    if (record !== undefined) {
-      record.end()
-      for (const observer of observers) observer.ended(record, outcome)
+    const ended = (outcome: Outcome): Outcome => {
+      meter.inFlight--
+      if (outcome.kind === 'refusal') refused(ports, call, outcome)
+      if (record !== undefined) {
+        record.end()
+        for (const observer of observers) observer.ended(record, outcome)
+      }
+      return outcome
     }
-    return outcome
+    if (meter.inFlight > ports.maxCalls) return Promise.resolve(ended(toRefusal(tooMany(), log)))
+    return (record === undefined ? next(call, out) : follow(record, out)).then(ended)
   }
 }
 

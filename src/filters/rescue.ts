@@ -2,6 +2,7 @@ import { type GatewayError, toGatewayError } from '../errors.ts'
 import type { Call, Notifications, Reply } from '../pipeline/call.ts'
 import type { Handler } from '../pipeline/handler.ts'
 import type { Log } from '../pipeline/log.ts'
+import { settling } from '../pipeline/settle.ts'
 
 /** A failure of the gateway's own, ready to be written: the only form in which clients see one. */
 export interface Refusal {
@@ -46,11 +47,6 @@ function headersOf(error: GatewayError): Readonly<Record<string, string>> {
 
 /** Turns what the pipeline throws into refusals: the one place where that happens. */
 export function rescue(next: Handler, log: Log): Answerer {
-  return async (call, out) => {
-    try {
-      return await next(call, out)
-    } catch (error) {
-      return toRefusal(error, log)
-    }
-  }
+  const refuse = (error: unknown): Outcome => toRefusal(error, log)
+  return (call, out) => settling(() => next(call, out), undefined).catch(refuse)
 }

@@ -15,10 +15,10 @@ test('what has to be done once work has ended is done before anybody hears of it
 })
 
 test('what work throws at once is a rejection', async () => {
-  assert.equal(await settling(() => Promise.resolve(1)), 1)
+  assert.equal(await settling((about) => Promise.resolve(about), 1), 1)
   const thrown = new Error('at once')
   const work = (): Promise<void> => {
     throw thrown
   }
-  await assert.rejects(settling(work), thrown)
+  await assert.rejects(settling(work, undefined), thrown)
 })

@@ -15,10 +15,10 @@ export function onceEnded<T>(work: Promise<T>, end: () => void): Promise<T> {
   )
 }
 
-/** Begins the work; what it throws at once is as good as what it rejects with. */
-export function settling<T>(work: () => Promise<T>): Promise<T> {
+/** Begins the work on something; what it throws at once is as good as what it rejects with. */
+export function settling<A, T>(work: (about: A) => Promise<T>, about: A): Promise<T> {
   try {
-    return work()
+    return work(about)
   } catch (error) {
     const { promise, reject } = Promise.withResolvers<T>()
     reject(error)

@@ -2,7 +2,8 @@ import { GatewayError } from '../../errors.ts'
 import { toRefusal } from '../../filters/rescue.ts'
 import type { Route } from '../../pipeline/call.ts'
 import { eraOf } from '../../protocol/ladder.ts'
-import { type BadMessage, errorText, parseMessage } from '../../protocol/message.ts'
+import { rawOf } from '../../protocol/json.ts'
+import { type BadMessage, type Message, errorText, parseMessage } from '../../protocol/message.ts'
 import { isBatch } from '../legacy/batch.ts'
 import type { ListenerPorts } from '../ports.ts'
 import { type AddressLimit, addressLimit } from './address-limit.ts'
@@ -158,9 +159,10 @@ class HttpFront implements Front {
     const at = { request, response, route, client }
     const principal = this.#ports.door.authenticate(request, route)
     if (!(principal instanceof Promise)) return this.#enter(face, { ...at, principal })
-    principal
-      .then((someone) => this.#enter(face, { ...at, principal: someone }))
-      .catch((error: unknown) => this.#refuse(at, error))
+    this.#follow(
+      at,
+      principal.then((someone) => this.#enter(face, { ...at, principal: someone })),
+    )
   }
 
   #metadata(request: HttpRequest, response: HttpResponse, path: string): void {
@@ -203,8 +205,7 @@ class HttpFront implements Front {
     if (request.method === 'POST') {
       this.#checkPost(post)
       if (beginsWork(request.headers)) this.#ports.overload?.admit()
-      this.#post(post).catch((error: unknown) => this.#refuse(post, error))
-      return
+      return this.#post(post)
     }
     if (request.headers['mcp-session-id'] !== undefined) {
       if (request.method === 'GET') return this.#legacy.get(post)
@@ -218,9 +219,10 @@ class HttpFront implements Front {
     if (request.method !== 'POST') throw methodNotAllowed(request, 'POST')
     if (!isJson(request.headers['content-type'])) throw notJson()
     const { settings, clock } = this.#ports
-    readBody(request, settings.limits, clock)
-      .then((text) => this.#sse.message(post, this.#vouched(post, text)))
-      .catch((error: unknown) => this.#refuse(post, error))
+    const received = readBody(request, settings.limits, clock).then((text) =>
+      this.#sse.message(post, this.#vouched(post, text)),
+    )
+    this.#follow(post, received)
   }
 
   #checkPost(post: Post): void {
@@ -238,27 +240,35 @@ class HttpFront implements Front {
     return text
   }
 
-  async #post(post: Post): Promise<void> {
-    const { request } = post
+  #post(post: Post): void {
     const { settings, clock } = this.#ports
-    const { limits } = settings
-    const text = this.#vouched(post, await readBody(request, limits, clock))
+    const received = readBody(post.request, settings.limits, clock).then((text) =>
+      this.#received(post, this.#vouched(post, text)),
+    )
+    this.#follow(post, received)
+  }
+
+  #received(post: Post, text: string): void {
+    const { request } = post
     // Only sessions of one legacy revision know batches; without a session it is no message at all.
     if (isBatch(text) && request.headers['mcp-session-id'] !== undefined)
-      return this.#legacy.batch(post, text)
-    const message = parseMessage(text, { maxDepth: limits.depth })
+      return this.#follow(post, this.#legacy.batch(post, text))
+    const message = parseMessage(text, { maxDepth: this.#ports.settings.limits.depth })
     if (message.kind === 'bad') return this.#refuse(post, badMessage(message), message.id)
-    if (eraOf(message, headerReader(request)('mcp-protocol-version')) === 'legacy') {
-      const id = message.kind === 'request' ? text.slice(message.id.start, message.id.end) : undefined
-      try {
-        if (id !== undefined && !beginsWork(request.headers)) this.#ports.overload?.admit()
-        return await this.#legacy.message(post, message)
-      } catch (error) {
-        return this.#refuse(post, error, id)
-      }
-    }
-    if (message.kind === 'request') return this.#modern.request(post, message)
-    if (message.kind === 'notification') this.#modern.notification(post, message)
+    if (eraOf(message, headerReader(request)('mcp-protocol-version')) === 'legacy')
+      return this.#follow(post, this.#legacyMessage(post, message), idOf(message))
+    if (message.kind === 'request') this.#follow(post, this.#modern.request(post, message))
+    else if (message.kind === 'notification') this.#modern.notification(post, message)
+  }
+
+  async #legacyMessage(post: Post, message: Message): Promise<void> {
+    if (message.kind === 'request' && !beginsWork(post.request.headers)) this.#ports.overload?.admit()
+    await this.#legacy.message(post, message)
+  }
+
+  /** Answers with what the work fails of; otherwise it has answered by itself. */
+  #follow(post: RefusedAt & { readonly response: HttpResponse }, work: Promise<void>, id?: string): void {
+    work.catch((error: unknown) => this.#refuse(post, error, id))
   }
 
   #refuse(at: RefusedAt & { readonly response: HttpResponse }, error: unknown, id?: string): void {
@@ -327,6 +337,11 @@ function methodNotAllowed(request: HttpRequest, allow: string): GatewayError {
 
 function notJson(): GatewayError {
   return new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json')
+}
+
+/** The raw id of a request. */
+function idOf(message: Message): string | undefined {
+  return message.kind === 'request' ? rawOf(message.text, message.id) : undefined
 }
 
 function badMessage(message: BadMessage): GatewayError {

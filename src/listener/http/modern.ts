@@ -1,7 +1,7 @@
 import { Canceller } from '../../pipeline/signal.ts'
 import type { HttpRequest, HttpResponse } from './exchange.ts'
 import { GatewayError } from '../../errors.ts'
-import { toRefusal } from '../../filters/rescue.ts'
+import { type Outcome, toRefusal } from '../../filters/rescue.ts'
 import type { Downstream, Principal, Route } from '../../pipeline/call.ts'
 import { rawOf } from '../../protocol/json.ts'
 import { checkModernNotification, checkModernRequest } from '../../protocol/ladder.ts'
@@ -34,7 +34,7 @@ export interface ModernHttp {
 export function modernHttp(ports: ListenerPorts): ModernHttp {
   const writer: ModernWriter = modernWriter(ports.serverInfo)
   return {
-    async request(post, message) {
+    request(post, message) {
       const { request, response } = post
       const canceller = new Canceller()
       response.on('close', () => {
@@ -53,13 +53,14 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
         const refusal = toRefusal(downstream, ports.log)
         const { method = '', url = '' } = request
         ports.onRefused?.({ method, path: url.replace(/\?.*/s, ''), address: post.client.address, refusal })
-        return responder.end(refusal.status, writer.refusalText(refusal, id), refusal.headers)
+        responder.end(refusal.status, writer.refusalText(refusal, id), refusal.headers)
+        return Promise.resolve()
       }
       const { principal } = post
       const leave = principal.anonymous
         ? undefined
         : ports.door.holds.enter(principal, (reason) => canceller.abort(reason))
-      const outcome = await ports.answer(
+      const answered = ports.answer(
         {
           message,
           method: message.method,
@@ -72,11 +73,14 @@ export function modernHttp(ports: ListenerPorts): ModernHttp {
         },
         { send: (notification) => responder.event(notification.text) },
       )
-      leave?.()
-      if (outcome.kind === 'refusal') {
-        const headers = challengeHeaders(outcome, post, ports.door)
-        responder.end(outcome.status, writer.refusalText(outcome, id), headers)
-      } else responder.end(statusOf(outcome), writer.replyText(outcome, id))
+      const reply = (outcome: Outcome): void => {
+        leave?.()
+        if (outcome.kind === 'refusal') {
+          const headers = challengeHeaders(outcome, post, ports.door)
+          responder.end(outcome.status, writer.refusalText(outcome, id), headers)
+        } else responder.end(statusOf(outcome), writer.replyText(outcome, id))
+      }
+      return answered.then(reply)
     },
     notification(post, message) {
       checkModernNotification(message, headerReader(post.request))
