@@ -78,54 +78,76 @@ export function parseMessage(text: string, limits?: ScanLimits): Message | BadMe
 
 /** Reads a message from a node that was scanned already, such as an element of a batch. */
 export function readMessage(text: string, root: JsonNode): Message | BadMessage {
-  const bad = (reason: string, id?: JsonNode): BadMessage => {
-    return { kind: 'bad', problem: 'shape', reason, id: id === undefined ? undefined : rawOf(text, id) }
-  }
   if (root.kind !== 'object')
-    return bad(root.kind === 'array' ? 'Batches are not accepted' : 'Not a JSON object')
-  const rawId = member(root, 'id')
-  const id = rawId !== undefined && isId(text, rawId) ? rawId : undefined
-  if (stringOf(text, member(root, 'jsonrpc')) !== '2.0') return bad('"jsonrpc" must be "2.0"', id)
-  const methodNode = member(root, 'method')
-  if (methodNode !== undefined) return readCall(text, root, bad)
-  return readResponse(text, root, bad)
+    return bad(root.kind === 'array' ? 'Batches are not accepted' : 'Not a JSON object', undefined)
+  const found = envelopeOf(root)
+  const id = found.id !== undefined && isId(text, found.id) ? found.id : undefined
+  const problem = (reason: string): BadMessage => bad(reason, id && rawOf(text, id))
+  if (stringOf(text, found.jsonrpc) !== '2.0') return problem('"jsonrpc" must be "2.0"')
+  const at = { text, root, id, problem }
+  return found.method === undefined ? readResponse(at, found) : readCall(at, found)
 }
 
-type Bad = (reason: string, id?: JsonNode) => BadMessage
+function bad(reason: string, id: string | undefined): BadMessage {
+  return { kind: 'bad', problem: 'shape', reason, id }
+}
 
-function readCall(text: string, root: JsonObject, bad: Bad): Message | BadMessage {
-  const rawId = member(root, 'id')
-  const id = rawId !== undefined && isId(text, rawId) ? rawId : undefined
-  const method = stringOf(text, member(root, 'method'))
-  const params = member(root, 'params')
-  if (rawId !== undefined && id === undefined) return bad('"id" must be a string or an integer')
-  if (method === undefined) return bad('"method" must be a string', id)
-  if (params !== undefined && params.kind !== 'object') return bad('"params" must be an object', id)
-  if (member(root, 'result') !== undefined || member(root, 'error') !== undefined) {
-    return bad('A request cannot carry "result" or "error"', id)
+/** The members that make a message, in one walk: every message of every call is read. */
+interface Envelope {
+  readonly jsonrpc: JsonNode | undefined
+  readonly id: JsonNode | undefined
+  readonly method: JsonNode | undefined
+  readonly params: JsonNode | undefined
+  readonly result: JsonNode | undefined
+  readonly error: JsonNode | undefined
+}
+
+function envelopeOf({ members = [] }: JsonObject): Envelope {
+  let jsonrpc, id, method, params, result, error: JsonNode | undefined
+  for (const { key, value } of members) {
+    if (key === 'jsonrpc') jsonrpc = value
+    else if (key === 'id') id = value
+    else if (key === 'method') method = value
+    else if (key === 'params') params = value
+    else if (key === 'result') result = value
+    else if (key === 'error') error = value
   }
+  return { jsonrpc, id, method, params, result, error }
+}
+
+/** What is being read, the id as far as it is one, and how to say what is wrong. */
+interface Reading extends MessageBase {
+  readonly id: JsonNode | undefined
+  readonly problem: (reason: string) => BadMessage
+}
+
+function readCall({ text, root, id, problem }: Reading, found: Envelope): Message | BadMessage {
+  const method = stringOf(text, found.method)
+  const { params } = found
+  if (found.id !== undefined && id === undefined) return problem('"id" must be a string or an integer')
+  if (method === undefined) return problem('"method" must be a string')
+  if (params !== undefined && params.kind !== 'object') return problem('"params" must be an object')
+  if (found.result !== undefined || found.error !== undefined)
+    return problem('A request cannot carry "result" or "error"')
   if (id === undefined) return { kind: 'notification', text, root, method, params }
   return { kind: 'request', text, root, id, method, params }
 }
 
-function readResponse(text: string, root: JsonObject, bad: Bad): Message | BadMessage {
-  const rawId = member(root, 'id')
-  const id = rawId !== undefined && isId(text, rawId) ? rawId : undefined
-  const result = member(root, 'result')
-  const error = member(root, 'error')
+function readResponse({ text, root, id, problem }: Reading, found: Envelope): Message | BadMessage {
+  const { result, error } = found
   if (result !== undefined && error !== undefined)
-    return bad('A response cannot carry both "result" and "error"', id)
+    return problem('A response cannot carry both "result" and "error"')
   if (result !== undefined) {
-    if (id === undefined) return bad('A response needs the "id" of its request')
-    if (result.kind !== 'object') return bad('"result" must be an object', id)
+    if (id === undefined) return problem('A response needs the "id" of its request')
+    if (result.kind !== 'object') return problem('"result" must be an object')
     return { kind: 'result', text, root, id, result }
   }
-  if (error === undefined) return bad('Neither "method" nor "result" nor "error"', id)
-  if (error.kind !== 'object') return bad('"error" must be an object', id)
+  if (error === undefined) return problem('Neither "method" nor "result" nor "error"')
+  if (error.kind !== 'object') return problem('"error" must be an object')
   const code = numberOf(text, member(error, 'code'))
   const message = stringOf(text, member(error, 'message'))
-  if (code === undefined || !Number.isInteger(code)) return bad('"error.code" must be an integer', id)
-  if (message === undefined) return bad('"error.message" must be a string', id)
+  if (code === undefined || !Number.isInteger(code)) return problem('"error.code" must be an integer')
+  if (message === undefined) return problem('"error.message" must be a string')
   return { kind: 'error', text, root, id, error, code, message }
 }
 
