@@ -78,33 +78,32 @@ export function parseMessage(text: string, limits?: ScanLimits): Message | BadMe
 
 /** Reads a message from a node that was scanned already, such as an element of a batch. */
 export function readMessage(text: string, root: JsonNode): Message | BadMessage {
-  if (root.kind !== 'object')
-    return bad(root.kind === 'array' ? 'Batches are not accepted' : 'Not a JSON object', undefined)
-  const found = envelopeOf(root)
-  const id = found.id !== undefined && isId(text, found.id) ? found.id : undefined
-  const problem = (reason: string): BadMessage => bad(reason, id && rawOf(text, id))
-  if (stringOf(text, found.jsonrpc) !== '2.0') return problem('"jsonrpc" must be "2.0"')
-  const at = { text, root, id, problem }
-  return found.method === undefined ? readResponse(at, found) : readCall(at, found)
+  if (root.kind !== 'object') {
+    const reason = root.kind === 'array' ? 'Batches are not accepted' : 'Not a JSON object'
+    return { kind: 'bad', problem: 'shape', reason, id: undefined }
+  }
+  const found = envelopeOf(text, root)
+  if (stringOf(text, found.jsonrpc) !== '2.0') return bad(found, '"jsonrpc" must be "2.0"')
+  return found.method === undefined ? readResponse(found) : readCall(found)
 }
 
-function bad(reason: string, id: string | undefined): BadMessage {
-  return { kind: 'bad', problem: 'shape', reason, id }
-}
-
-/** The members that make a message, in one walk: every message of every call is read. */
-interface Envelope {
+/** The members that make a message. */
+interface Envelope extends MessageBase {
   readonly jsonrpc: JsonNode | undefined
+  /** Undefined also where it is none, see `hasId`. */
   readonly id: JsonNode | undefined
+  /** Whether there is a member of that name. */
+  readonly hasId: boolean
   readonly method: JsonNode | undefined
   readonly params: JsonNode | undefined
   readonly result: JsonNode | undefined
   readonly error: JsonNode | undefined
 }
 
-function envelopeOf({ members = [] }: JsonObject): Envelope {
+/** One walk: every message of every call is read. */
+function envelopeOf(text: string, root: JsonObject): Envelope {
   let jsonrpc, id, method, params, result, error: JsonNode | undefined
-  for (const { key, value } of members) {
+  for (const { key, value } of root.members ?? []) {
     if (key === 'jsonrpc') jsonrpc = value
     else if (key === 'id') id = value
     else if (key === 'method') method = value
@@ -112,42 +111,42 @@ function envelopeOf({ members = [] }: JsonObject): Envelope {
     else if (key === 'result') result = value
     else if (key === 'error') error = value
   }
-  return { jsonrpc, id, method, params, result, error }
+  const hasId = id !== undefined
+  if (id !== undefined && !isId(text, id)) id = undefined
+  return { text, root, jsonrpc, id, hasId, method, params, result, error }
 }
 
-/** What is being read, the id as far as it is one, and how to say what is wrong. */
-interface Reading extends MessageBase {
-  readonly id: JsonNode | undefined
-  readonly problem: (reason: string) => BadMessage
+function bad({ text, id }: Envelope, reason: string): BadMessage {
+  return { kind: 'bad', problem: 'shape', reason, id: id && rawOf(text, id) }
 }
 
-function readCall({ text, root, id, problem }: Reading, found: Envelope): Message | BadMessage {
+function readCall(found: Envelope): Message | BadMessage {
+  const { text, root, id, hasId, params } = found
   const method = stringOf(text, found.method)
-  const { params } = found
-  if (found.id !== undefined && id === undefined) return problem('"id" must be a string or an integer')
-  if (method === undefined) return problem('"method" must be a string')
-  if (params !== undefined && params.kind !== 'object') return problem('"params" must be an object')
+  if (hasId && id === undefined) return bad(found, '"id" must be a string or an integer')
+  if (method === undefined) return bad(found, '"method" must be a string')
+  if (params !== undefined && params.kind !== 'object') return bad(found, '"params" must be an object')
   if (found.result !== undefined || found.error !== undefined)
-    return problem('A request cannot carry "result" or "error"')
+    return bad(found, 'A request cannot carry "result" or "error"')
   if (id === undefined) return { kind: 'notification', text, root, method, params }
   return { kind: 'request', text, root, id, method, params }
 }
 
-function readResponse({ text, root, id, problem }: Reading, found: Envelope): Message | BadMessage {
-  const { result, error } = found
+function readResponse(found: Envelope): Message | BadMessage {
+  const { text, root, id, result, error } = found
   if (result !== undefined && error !== undefined)
-    return problem('A response cannot carry both "result" and "error"')
+    return bad(found, 'A response cannot carry both "result" and "error"')
   if (result !== undefined) {
-    if (id === undefined) return problem('A response needs the "id" of its request')
-    if (result.kind !== 'object') return problem('"result" must be an object')
+    if (id === undefined) return bad(found, 'A response needs the "id" of its request')
+    if (result.kind !== 'object') return bad(found, '"result" must be an object')
     return { kind: 'result', text, root, id, result }
   }
-  if (error === undefined) return problem('Neither "method" nor "result" nor "error"')
-  if (error.kind !== 'object') return problem('"error" must be an object')
+  if (error === undefined) return bad(found, 'Neither "method" nor "result" nor "error"')
+  if (error.kind !== 'object') return bad(found, '"error" must be an object')
   const code = numberOf(text, member(error, 'code'))
   const message = stringOf(text, member(error, 'message'))
-  if (code === undefined || !Number.isInteger(code)) return problem('"error.code" must be an integer')
-  if (message === undefined) return problem('"error.message" must be a string')
+  if (code === undefined || !Number.isInteger(code)) return bad(found, '"error.code" must be an integer')
+  if (message === undefined) return bad(found, '"error.message" must be a string')
   return { kind: 'error', text, root, id, error, code, message }
 }
 
