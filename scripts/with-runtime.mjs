@@ -131,7 +131,13 @@ function watchParent(onOrphaned) {
 function run(runtime, args) {
   const bin = join(root, 'node_modules', '.bin')
   const pathName = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH'
-  const env = { ...process.env, [pathName]: `${bin}${delimiter}${process.env[pathName] ?? ''}` }
+  // Starting from TypeScript takes half the time when what was compiled before is kept; `npm ci` clears it.
+  const compiled = join(root, 'node_modules', '.cache', 'compiled')
+  const env = {
+    NODE_COMPILE_CACHE: compiled,
+    ...process.env,
+    [pathName]: `${bin}${delimiter}${process.env[pathName] ?? ''}`,
+  }
   const child = spawn(runtime, args, { stdio: 'inherit', env })
   const lastSent = new Map()
   const forward = (signal) => {
