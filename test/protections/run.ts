@@ -29,8 +29,8 @@ const PROTECTIONS: readonly Protection[] = [
   ...telemetry,
 ]
 
-/** Processes at once. */
-const PARALLEL = 2
+/** Processes at once; one more than two cores carry, because there is always one that waits. */
+const PARALLEL = 3
 /** Milliseconds for one test; what then still runs has failed, and is ended. */
 const PATIENCE = 10_000
 
