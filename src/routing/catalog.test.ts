@@ -228,6 +228,24 @@ describe('looking a name up', () => {
     assert.equal((await catalog.find('tools', ALL, 'a_new')).kind, 'found')
   })
 
+  test('asks a backend at once that came up after its list could not be had, and only once', async () => {
+    const { clock, a, catalog } = setUp()
+    a.onList = down
+    a.statusNow = { condition: { state: 'up' }, since: clock.wallTime() }
+    await catalog.find('tools', ALL, 'a_x')
+    await catalog.find('tools', ALL, 'a_x')
+    assert.equal(a.listed.length, 1, 'it was up all the time')
+    await clock.advance(1)
+    a.statusNow = { condition: { state: 'up' }, since: clock.wallTime() }
+    await catalog.find('tools', ALL, 'a_x')
+    await catalog.find('tools', ALL, 'a_x')
+    assert.equal(a.listed.length, 2, 'it has been asked since it came up')
+    await clock.advance(1)
+    a.statusNow = { condition: { state: 'up' }, since: clock.wallTime() }
+    a.onList = lists('x')
+    assert.equal((await catalog.find('tools', ALL, 'a_x')).kind, 'found')
+  })
+
   test('says what is known and who is away', async () => {
     const { a, catalog } = setUp()
     a.onList = down

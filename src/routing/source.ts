@@ -57,7 +57,10 @@ export interface Source {
   isFresh(): boolean
   /** Whether its backend is known not to answer as it should: nobody need wait long for its list. */
   readonly isSick: boolean
-  /** Clock milliseconds since the last fetch ended, well or not; endless once a change was announced. */
+  /**
+   * Clock milliseconds since the last fetch ended, well or not; endless once a change was announced, or the backend came
+   * up after a fetch that failed had begun.
+   */
   age(): number
   /** @param told whether clients were told that the list changed. Default false */
   invalidate(told?: boolean): void
@@ -76,6 +79,8 @@ interface Failure {
   readonly reason: string
   /** Clock milliseconds of the first failure since the last success. */
   readonly since: number
+  /** Wall-clock milliseconds at which the fetch began that failed last. */
+  readonly begun: number
 }
 
 class BackendSource implements Source {
@@ -115,7 +120,15 @@ class BackendSource implements Source {
   }
 
   age(): number {
-    return this.#invalid ? Number.POSITIVE_INFINITY : this.#ports.clock.now() - this.#lastFetch
+    if (this.#invalid || this.#hasComeBack()) return Number.POSITIVE_INFINITY
+    return this.#ports.clock.now() - this.#lastFetch
+  }
+
+  /** Whether what the last fetch failed of may be over. */
+  #hasComeBack(): boolean {
+    if (this.#failure === undefined) return false
+    const { condition, since } = this.#from.status()
+    return condition.state === 'up' && since > this.#failure.begun
   }
 
   invalidate(told = false): void {
@@ -156,13 +169,14 @@ class BackendSource implements Source {
     const { clock, fetchTimeout } = this.#ports
     const controller = new AbortController()
     const cancel = clock.after(fetchTimeout, () => controller.abort(this.#tooSlow()))
+    const begun = clock.wallTime()
     // A change that is announced while the list is on its way must not be lost.
     this.#invalid = false
     try {
       const list = await this.#from.list(this.#kind, controller.signal)
       this.#succeeded({ ...list, at: clock.now(), ...this.#read(list.entries) })
     } catch (error) {
-      this.#failed(error)
+      this.#failed(error, begun)
     } finally {
       cancel()
       this.#lastFetch = clock.now()
@@ -182,12 +196,12 @@ class BackendSource implements Source {
     if (!told && last !== undefined && !sameEntries(last.entries, listing.entries)) this.#ports.onNews()
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown, begun: number): void {
     const { clock, log, onChange } = this.#ports
     const before = this.#failure
     // Clients are told the reason: what was not foreseen is for the log alone.
     const { message } = toGatewayError(error)
-    this.#failure = { reason: message, since: before?.since ?? clock.now() }
+    this.#failure = { reason: message, since: before?.since ?? clock.now(), begun }
     if (before === undefined) {
       onChange()
       this.#omitLater()

@@ -77,9 +77,12 @@ suite('a process that fails', () => {
     )
     const healthy = await stdioServer(scope, 'modern')
     house = await gateway({ backends: { healthy, ...Object.fromEntries<Configured>(failing) } })
-    // On a busy machine one of so many processes may be started in vain at first.
-    const isUp = (): boolean => house.gateway.report().every(({ condition }) => condition.state === 'up')
-    await eventually('every process serves', isUp)
+    // On a busy machine one of so many processes may be asked in vain at first, for its era or for its tools.
+    const isListed = async (route: string): Promise<boolean> => {
+      const { response } = await house.raw.modern('tools/list', {}, { route })
+      return JSON.stringify(response.result).includes('"work"')
+    }
+    for (const [name] of failing) await eventually(`${name} lists its tool`, () => isListed(name))
   })
   after(async () => {
     await house.close()
