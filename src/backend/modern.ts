@@ -74,7 +74,7 @@ class ModernSpeaker implements Speaker {
     const { attempt, record } = request
     if (record !== undefined) record.requestId = id
     return this.#channel
-      .exchange({ ...MODERN, text, id, headers, signal, onNotification, attempt })
+      .exchange({ era: 'modern', text, id, headers, signal, onNotification, onRequest: ignored, attempt })
       .then((answer) => replyOf(answer, message), rethrown)
   }
 
@@ -150,12 +150,12 @@ class ModernSpeaker implements Speaker {
   }
 
   #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer['message']> {
-    return this.#channel.exchange({ ...request, ...MODERN }).then(messageOf, rethrown)
+    return this.#channel.exchange({ ...request, era: 'modern', onRequest: ignored }).then(messageOf, rethrown)
   }
 }
 
 /** Modern servers send no requests. */
-const MODERN = { era: 'modern', onRequest: (): void => undefined } as const
+const ignored = (): void => undefined
 
 function messageOf(answer: Answer): Answer['message'] {
   if (isOfOtherEra(answer)) throw otherEra(`HTTP status ${answer.status}`)

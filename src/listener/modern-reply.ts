@@ -1,6 +1,6 @@
 import type { Refusal } from '../filters/rescue.ts'
 import type { Reply } from '../pipeline/call.ts'
-import { type Edit, editMembers, splice } from '../protocol/edit.ts'
+import { type Edit, editMembers, prepended, splice } from '../protocol/edit.ts'
 import { member, rawOf } from '../protocol/json.ts'
 import { errorText } from '../protocol/message.ts'
 import { type Implementation, META } from '../protocol/meta.ts'
@@ -19,9 +19,13 @@ export interface ModernWriter {
 export function modernWriter(serverInfo: Implementation): ModernWriter {
   const stamp = JSON.stringify(serverInfo)
   const fresh = `{${JSON.stringify(META.serverInfo)}:${stamp}}`
+  const freshMember = `"_meta":${fresh}`
   const stampEdits = (reply: Extract<Reply, { kind: 'result' }>): readonly Edit[] => {
     const meta = member(reply.result, '_meta')
-    const type = member(reply.result, 'resultType') === undefined ? { resultType: '"complete"' } : {}
+    const hasType = member(reply.result, 'resultType') !== undefined
+    // As most backends answer: what is put in was written once for all of them.
+    if (meta === undefined && hasType) return [prepended(reply.result, freshMember)]
+    const type = hasType ? {} : { resultType: '"complete"' }
     if (meta?.kind !== 'object') return editMembers(reply.result, { ...type, _meta: fresh })
     const own = member(meta, META.serverInfo)
     const changes = {

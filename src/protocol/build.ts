@@ -12,13 +12,14 @@ export function buildResult(members: RawMembers): ResultMessage {
   const head = '{"jsonrpc":"2.0","id":0,"result":'
   const result = buildObject(members, head.length)
   const text = `${head}${result.text}}`
-  const id: JsonNode = { kind: 'number', start: head.indexOf('0,"result"'), end: head.indexOf(',"result"') }
+  const [idStart, idEnd] = [head.indexOf('0,"result"'), head.indexOf(',"result"')]
+  const id: JsonNode = { kind: 'number', start: idStart, end: idEnd, isPlain: true }
   const root: JsonObject = {
     kind: 'object',
     start: 0,
     end: text.length,
     members: [
-      { key: 'jsonrpc', start: 1, value: { kind: 'string', start: 11, end: 16 } },
+      { key: 'jsonrpc', start: 1, value: { kind: 'string', start: 11, end: 16, isPlain: true } },
       { key: 'id', start: 17, value: id },
       { key: 'result', start: head.indexOf('"result"'), value: result.node },
     ],
@@ -55,8 +56,11 @@ function opaque(text: string, start: number): { readonly text: string; readonly 
     case '[':
       return { text, node: { kind: 'array', start, end, items: undefined } }
     case '"':
-      return { text, node: { kind: 'string', start, end } }
-    default:
-      return { text, node: { kind: text === 'true' || text === 'false' ? 'boolean' : 'number', start, end } }
+      return { text, node: { kind: 'string', start, end, isPlain: !text.includes('\\') } }
+    default: {
+      if (text === 'true' || text === 'false')
+        return { text, node: { kind: 'boolean', start, end, isPlain: true } }
+      return { text, node: { kind: 'number', start, end, isPlain: !/[.eE]/.test(text) } }
+    }
   }
 }

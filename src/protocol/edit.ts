@@ -56,9 +56,18 @@ function additions(
     const value = changes[key]
     if (value !== undefined) text += `${text === '' ? '' : ','}${quoted(key)}:${value}`
   }
-  if (text === '') return []
+  return text === '' ? [] : [prepended(object, text)]
+}
+
+/**
+ * The edit that puts raw members in front of those that an object has: for keys that it surely has not.
+ *
+ * @param object an object whose members were kept by the scan
+ */
+export function prepended(object: JsonObject, members: string): Edit {
   const inside = object.start + 1
-  return [{ start: inside, end: inside, text: members.length > 0 ? `${text},` : text }]
+  const isEmpty = object.members === undefined || object.members.length === 0
+  return { start: inside, end: inside, text: isEmpty ? members : `${members},` }
 }
 
 /** Keys that need no escapes, which is all of the protocol's own, are quoted without the engine's help. */

@@ -30,6 +30,8 @@ export interface JsonScalar {
   readonly kind: 'string' | 'number' | 'boolean' | 'null'
   readonly start: number
   readonly end: number
+  /** Whether a string is written without escapes, or a number as an integer; true for everything else. */
+  readonly isPlain: boolean
 }
 
 /** A value with its span: `text.slice(start, end)` is exactly what was written. */

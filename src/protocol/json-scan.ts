@@ -6,6 +6,7 @@
  */
 
 import type { JsonArray, JsonMember, JsonNode, JsonObject, JsonScalar } from './json-node.ts'
+import { OpenKeys } from './open-keys.ts'
 import { NO_UNITS, type Units, unitsOf } from './units.ts'
 
 /** Bounds of a scan. */
@@ -50,9 +51,7 @@ let escapedKeyCount = 0
 let searchable: boolean | undefined
 /** Where the next escape begins; of no meaning before `at`. */
 let nextEscape = -1
-/** Keys of the objects that are open; each object looks at its own part of the stack. */
-const openKeys: string[] = []
-let openKeyCount = 0
+const openKeys = new OpenKeys()
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -69,8 +68,6 @@ const ZERO = 0x30
 const NINE = 0x39
 // eslint-disable-next-line no-control-regex -- exactly those
 const CONTROL = /[\x00-\x1f]/
-/** What may follow a backslash, but for `u`. */
-const SIMPLE_ESCAPES: ReadonlySet<number> = new Set(Array.from('"\\/bfnrt', (char) => char.charCodeAt(0)))
 /** Keys that are compared one by one, which is what nearly all objects need; objects with more hash them. */
 const FEW_KEYS = 16
 
@@ -87,7 +84,6 @@ export function scanJson(source: string, limits: ScanLimits = {}): JsonNode {
   searchable = undefined
   units = unitsOf(source)
   nextEscape = -1
-  openKeyCount = 0
   try {
     skipSpace()
     const node = scanValue(0, detail > 0, true)
@@ -97,8 +93,7 @@ export function scanJson(source: string, limits: ScanLimits = {}): JsonNode {
   } finally {
     text = ''
     units = NO_UNITS
-    // One huge object must not keep its keys alive for ever.
-    if (openKeys.length > 1024) openKeys.length = 0
+    openKeys.clear()
   }
 }
 
@@ -122,7 +117,7 @@ function skipSpace(): void {
 }
 
 /** Stands for a scalar that nobody will look at: deep values are checked, not kept. */
-const UNWANTED: JsonScalar = { kind: 'null', start: 0, end: 0 }
+const UNWANTED: JsonScalar = { kind: 'null', start: 0, end: 0, isPlain: true }
 
 /**
  * @param kept whether members or items of the value are kept
@@ -135,21 +130,23 @@ function scanValue(depth: number, kept: boolean, wanted: boolean): JsonNode {
       return scanObject(depth, kept)
     case OPEN_BRACKET:
       return scanArray(depth, kept)
-    case QUOTE:
-      skipString()
-      return wanted ? { kind: 'string', start, end: at } : UNWANTED
+    case QUOTE: {
+      const isPlain = !skipString()
+      return wanted ? { kind: 'string', start, end: at, isPlain } : UNWANTED
+    }
     case 0x74:
       skipWord('true')
-      return wanted ? { kind: 'boolean', start, end: at } : UNWANTED
+      return wanted ? { kind: 'boolean', start, end: at, isPlain: true } : UNWANTED
     case 0x66:
       skipWord('false')
-      return wanted ? { kind: 'boolean', start, end: at } : UNWANTED
+      return wanted ? { kind: 'boolean', start, end: at, isPlain: true } : UNWANTED
     case 0x6e:
       skipWord('null')
-      return wanted ? { kind: 'null', start, end: at } : UNWANTED
-    default:
-      skipNumber()
-      return wanted ? { kind: 'number', start, end: at } : UNWANTED
+      return wanted ? { kind: 'null', start, end: at, isPlain: true } : UNWANTED
+    default: {
+      const isPlain = skipNumber()
+      return wanted ? { kind: 'number', start, end: at, isPlain } : UNWANTED
+    }
   }
 }
 
@@ -158,10 +155,12 @@ function skipWord(word: string): void {
   at += word.length
 }
 
-function skipNumber(): void {
+/** Moves past a number and says whether it is written as an integer. */
+function skipNumber(): boolean {
   if (unit(at) === MINUS) at++
   if (unit(at) === ZERO) at++
   else skipDigits()
+  const afterInteger = at
   if (unit(at) === DOT) {
     at++
     skipDigits()
@@ -173,6 +172,7 @@ function skipNumber(): void {
     if (sign === PLUS || sign === MINUS) at++
     skipDigits()
   }
+  return at === afterInteger
 }
 
 function skipDigits(): void {
@@ -261,20 +261,29 @@ function skipEscape(): void {
       if (!isHex(unit(at + digit))) fail('Invalid \\u escape')
     }
     at += 5
-  } else if (SIMPLE_ESCAPES.has(code)) at++
+  } else if (isSimpleEscape(code)) at++
   else fail('Invalid escape')
+}
+
+/** What may follow a backslash, but for `u`. */
+function isSimpleEscape(code: number): boolean {
+  switch (code) {
+    case QUOTE:
+    case BACKSLASH:
+    case 0x2f: // /
+    case 0x62: // b
+    case 0x66: // f
+    case 0x6e: // n
+    case 0x72: // r
+    case 0x74: // t
+      return true
+    default:
+      return false
+  }
 }
 
 function isHex(code: number): boolean {
   return (code >= ZERO && code <= NINE) || (code >= 0x41 && code <= 0x46) || (code >= 0x61 && code <= 0x66)
-}
-
-function scanKey(): string {
-  if (unit(at) !== QUOTE) fail('Expected a member name in double quotes')
-  const start = at
-  if (!skipString()) return text.slice(start + 1, at - 1)
-  escapedKeyCount++
-  return decodeString(text.slice(start, at))
 }
 
 function decodeString(literal: string): string {
@@ -288,7 +297,7 @@ function scanObject(depth: number, kept: boolean): JsonObject {
   const before = escapedKeyCount
   const members: JsonMember[] | undefined = kept ? [] : undefined
   const keptBelow = depth + 1 < detail
-  const firstKey = openKeyCount
+  const firstKey = openKeys.end
   let many: Set<string> | undefined
   at++
   skipSpace()
@@ -298,30 +307,45 @@ function scanObject(depth: number, kept: boolean): JsonObject {
   }
   for (;;) {
     const keyStart = at
-    const key = scanKey()
-    if (many === undefined ? isOpenKey(key, firstKey) : many.has(key)) {
+    if (unit(at) !== QUOTE) fail('Expected a member name in double quotes')
+    const isEscaped = skipString()
+    if (isEscaped) escapedKeyCount++
+    const keyEnd = at
+    if (many === undefined && (isEscaped || openKeys.count(firstKey) === FEW_KEYS)) many = keySet(firstKey)
+    const key = many !== undefined || kept ? keyText(keyStart, keyEnd, isEscaped) : ''
+    if (many === undefined) openKeys.push(keyStart, keyEnd)
+    if (many === undefined ? openKeys.isRepeated(firstKey, units) : many.has(key)) {
       at = keyStart
       fail('Duplicate member')
     }
-    if (many !== undefined) many.add(key)
-    else if (openKeyCount - firstKey < FEW_KEYS) openKeys[openKeyCount++] = key
-    else many = new Set(openKeys.slice(firstKey, openKeyCount)).add(key)
+    many?.add(key)
     skipSpace()
     if (unit(at) !== COLON) fail('Expected ":"')
     at++
     skipSpace()
-    const value = scanValue(depth + 1, keptBelow || key === '_meta', kept)
+    const value = scanValue(depth + 1, kept && (keptBelow || key === '_meta'), kept)
     members?.push({ key, start: keyStart, value })
     skipSpace()
     const next = unit(at)
     if (next !== COMMA && next !== CLOSE_BRACE) fail('Expected "," or "}"')
     at++
     if (next === CLOSE_BRACE) {
-      openKeyCount = firstKey
+      openKeys.end = firstKey
       return { kind: 'object', start, end: at, escapedKeys: escapedKeyCount > before, members }
     }
     skipSpace()
   }
+}
+
+function keyText(start: number, end: number, isEscaped: boolean): string {
+  return isEscaped ? decodeString(text.slice(start, end)) : text.slice(start + 1, end - 1)
+}
+
+/** The open keys of an object, none of which has an escape. */
+function keySet(from: number): Set<string> {
+  const keys = new Set<string>()
+  openKeys.each(from, (start, end) => keys.add(keyText(start, end, false)))
+  return keys
 }
 
 function scanArray(depth: number, kept: boolean): JsonArray {
@@ -348,9 +372,4 @@ function scanArray(depth: number, kept: boolean): JsonArray {
     }
     skipSpace()
   }
-}
-
-function isOpenKey(key: string, from: number): boolean {
-  for (let index = from; index < openKeyCount; index++) if (openKeys[index] === key) return true
-  return false
 }

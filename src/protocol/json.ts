@@ -16,8 +16,7 @@ export function member(node: JsonNode | undefined, key: string): JsonNode | unde
 /** The decoded string, or undefined when the node is no string. */
 export function stringOf(source: string, node: JsonNode | undefined): string | undefined {
   if (node?.kind !== 'string') return undefined
-  const inner = source.slice(node.start + 1, node.end - 1)
-  if (!inner.includes('\\')) return inner
+  if (node.isPlain) return source.slice(node.start + 1, node.end - 1)
   const value: unknown = JSON.parse(source.slice(node.start, node.end))
   return typeof value === 'string' ? value : undefined
 }

@@ -112,7 +112,7 @@ function envelopeOf(text: string, root: JsonObject): Envelope {
     else if (key === 'error') error = value
   }
   const hasId = id !== undefined
-  if (id !== undefined && !isId(text, id)) id = undefined
+  if (id !== undefined && !isId(id)) id = undefined
   return { text, root, jsonrpc, id, hasId, method, params, result, error }
 }
 
@@ -150,10 +150,8 @@ function readResponse(found: Envelope): Message | BadMessage {
   return { kind: 'error', text, root, id, error, code, message }
 }
 
-const INTEGER = /^-?(?:0|[1-9]\d*)$/
-
-function isId(text: string, node: JsonNode): boolean {
-  return node.kind === 'string' || (node.kind === 'number' && INTEGER.test(rawOf(text, node)))
+function isId(node: JsonNode): boolean {
+  return node.kind === 'string' || (node.kind === 'number' && node.isPlain)
 }
 
 /**

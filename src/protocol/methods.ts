@@ -34,18 +34,18 @@ export function isListMethod(method: string): method is ListMethod {
 }
 
 /** The parameter that names what a call is for; HTTP mirrors it in `Mcp-Name` (2026-07-28, basic/transports/streamable-http). */
-const NAME_PARAM: Readonly<Record<string, 'name' | 'uri' | 'taskId'>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'tasks/get': 'taskId',
-  'tasks/update': 'taskId',
-  'tasks/cancel': 'taskId',
-}
+const NAME_PARAM: ReadonlyMap<string, 'name' | 'uri' | 'taskId'> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
+])
 
-/** The name parameter of that method, if it has one. Safe for any string. */
+/** The name parameter of that method, if it has one. */
 export function nameParamOf(method: string): 'name' | 'uri' | 'taskId' | undefined {
-  return Object.hasOwn(NAME_PARAM, method) ? NAME_PARAM[method] : undefined
+  return NAME_PARAM.get(method)
 }
 
 /** Results of these methods carry `ttlMs` and `cacheScope` when complete (2026-07-28, server/utilities/caching). */

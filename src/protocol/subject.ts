@@ -44,8 +44,6 @@ function membersOf(text: string, object: JsonObject): (key: string) => JsonNode 
   return (key) => {
     const node = member(inner, key)
     if (node === undefined) return undefined
-    return node.kind === 'string'
-      ? { kind: node.kind, start: node.start + start, end: node.end + start }
-      : node
+    return node.kind === 'string' ? { ...node, start: node.start + start, end: node.end + start } : node
   }
 }

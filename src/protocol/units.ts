@@ -14,13 +14,21 @@ export const NO_UNITS: Units = SCRATCH
  */
 export function unitsOf(text: string): Units {
   const { length } = text
-  // As many bytes as units means ASCII.
-  if (Buffer.byteLength(text) === length) {
-    const bytes = length < SCRATCH.length ? SCRATCH : Buffer.allocUnsafe(length + 1)
-    bytes.write(text, 0, length, 'latin1')
-    bytes[length] = 0
-    return bytes
+  // Encoded, a unit takes one byte where it is ASCII, and two or three where it is not.
+  if (3 * length < SCRATCH.length) {
+    if (SCRATCH.write(text, 0, 'utf8') !== length) return wideUnitsOf(text)
+    SCRATCH[length] = 0
+    return SCRATCH
   }
+  if (Buffer.byteLength(text) !== length) return wideUnitsOf(text)
+  const bytes = length < SCRATCH.length ? SCRATCH : Buffer.allocUnsafe(length + 1)
+  bytes.write(text, 0, length, 'latin1')
+  bytes[length] = 0
+  return bytes
+}
+
+function wideUnitsOf(text: string): Units {
+  const { length } = text
   const isLong = length >= WIDE_SCRATCH.length
   const wide = isLong ? new Uint16Array(length + 1) : WIDE_SCRATCH
   const bytes = isLong ? Buffer.from(wide.buffer) : SCRATCH

@@ -153,7 +153,7 @@ export function uiNodesOf(text: string, object: JsonObject): readonly JsonNode[]
 function memberOfInner(text: string, object: JsonObject, key: string): JsonNode | undefined {
   const found = member(scanJson(rawOf(text, object), { detail: 1, maxDepth: Infinity }), key)
   return found?.kind === 'string'
-    ? { kind: 'string', start: found.start + object.start, end: found.end + object.start }
+    ? { ...found, start: found.start + object.start, end: found.end + object.start }
     : undefined
 }
 

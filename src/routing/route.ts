@@ -16,11 +16,11 @@ import { listed, printable, unknownName } from './unknown.ts'
 import type { ExposedEntry } from './view.ts'
 
 /** The table that each named method is looked up in. */
-const TABLE: Readonly<Record<string, ListKind>> = {
-  'tools/call': 'tools',
-  'prompts/get': 'prompts',
-  'resources/read': 'resources',
-}
+const TABLE: ReadonlyMap<string, ListKind> = new Map([
+  ['tools/call', 'tools'],
+  ['prompts/get', 'prompts'],
+  ['resources/read', 'resources'],
+])
 
 /** What routing needs to know. */
 export interface RoutePorts {
@@ -67,7 +67,7 @@ class Router {
 
   targetOf(call: Call): Target | Promise<Target> {
     const { method } = call
-    const kind = Object.hasOwn(TABLE, method) ? TABLE[method] : undefined
+    const kind = TABLE.get(method)
     const backends = call.route.kind === 'aggregate' ? this.#names : [this.#known(call, call.route.backend)]
     if (kind !== undefined) return this.#named(call, kind)
     if (method === 'server/discover') return { kind: 'many', operation: { kind: 'discover' }, backends }

@@ -156,9 +156,10 @@ class HttpFront implements Front {
     this.#addressLimit?.(client.address)
     if (path.startsWith('/.well-known/')) return this.#metadata(request, response, path)
     const { face, route } = this.#placeOf(path, request)
-    const at = { request, response, route, client }
     const principal = this.#ports.door.authenticate(request, route)
-    if (!(principal instanceof Promise)) return this.#enter(face, { ...at, principal })
+    if (!(principal instanceof Promise))
+      return this.#enter(face, { request, response, route, client, principal })
+    const at = { request, response, route, client }
     this.#follow(
       at,
       principal.then((someone) => this.#enter(face, { ...at, principal: someone })),
@@ -191,11 +192,12 @@ class HttpFront implements Front {
 
   /** Serves whom the door let in. */
   #enter(face: Face, exchange: Admitted): void {
-    const { request, response } = exchange
+    const { request, response, route, principal, client } = exchange
     // Whoever had to wait at the door may have left.
     if (response.destroyed) return
-    if (request.method !== 'POST') this.#ports.door.checkContent(request, exchange.principal, '')
-    const post: Post = { ...exchange, accept: acceptableOf(request.headers.accept) }
+    if (request.method !== 'POST') this.#ports.door.checkContent(request, principal, '')
+    const accept = acceptableOf(request.headers.accept)
+    const post: Post = { request, response, route, principal, client, accept }
     if (face === 'stream') {
       if (request.method !== 'GET') throw methodNotAllowed(request, 'GET')
       this.#ports.overload?.admit()

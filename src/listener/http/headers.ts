@@ -22,7 +22,8 @@ export function paramHeadersOf(request: HttpRequest): HeaderLookup {
   let found: Record<string, string> | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]
-    if (name === undefined || name.length <= PREFIX.length || (name[0] !== 'm' && name[0] !== 'M')) continue
+    // The first letter in which it differs from the other headers of MCP.
+    if (name === undefined || name.length <= PREFIX.length || (name[5] !== 'a' && name[5] !== 'A')) continue
     const lower = name.toLowerCase()
     const value = lower.startsWith(PREFIX) ? headers[lower] : undefined
     if (typeof value === 'string') (found ??= {})[lower] = value
