@@ -130,16 +130,13 @@ export function circuitBreaker(backend: string, circuits: Circuits): Filter<Perm
       call.record?.note('circuit-open')
       return Promise.reject(circuitOpen(backend, circuit))
     }
-    return next(call, out).then(
-      (reply) => {
-        circuit.settle(ticket, classify(reply))
-        return reply
-      },
-      (error: unknown) => {
-        circuit.settle(ticket, classifyError(error))
-        throw error
-      },
+    const replied = next(call, out)
+    // Before whoever waits for the reply hears of it, see onceEnded.
+    replied.then(
+      (reply) => circuit.settle(ticket, classify(reply)),
+      (error: unknown) => circuit.settle(ticket, classifyError(error)),
     )
+    return replied
   }
 }
 
