@@ -50,11 +50,13 @@ class ModernSpeaker implements Speaker {
   readonly identity: BackendIdentity
   readonly #channel: Channel
   readonly #ports: SpeakerPorts
+  readonly #overHttp: boolean
 
   constructor(channel: Channel, identity: BackendIdentity, ports: SpeakerPorts) {
     this.identity = identity
     this.#channel = channel
     this.#ports = ports
+    this.#overHttp = channel.transport === 'http'
   }
 
   send(request: BackendRequest, out: Notifications): Promise<Reply> {
@@ -143,10 +145,6 @@ class ModernSpeaker implements Speaker {
 
   #ownHeaders(method: string): Readonly<Record<string, string>> {
     return this.#overHttp ? { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': method } : NO_HEADERS
-  }
-
-  get #overHttp(): boolean {
-    return this.#channel.transport === 'http'
   }
 
   #exchange(request: Omit<Exchange, 'era' | 'onRequest'>): Promise<Answer['message']> {

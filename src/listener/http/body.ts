@@ -19,7 +19,20 @@ export interface BodyLimits {
 export function readBody(request: HttpRequest, limits: BodyLimits, clock: Clock): Promise<string> {
   const announced = Number(request.headers['content-length'] ?? 0)
   if (announced > limits.body) return Promise.reject(tooLarge(limits.body))
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  return new Promise((resolve, reject) => collect(request, { limits, clock }, { resolve, reject }))
+}
+
+/** What becomes of a body. */
+interface Settle {
+  readonly resolve: (text: string) => void
+  readonly reject: (error: GatewayError) => void
+}
+
+function collect(
+  request: HttpRequest,
+  { limits, clock }: { readonly limits: BodyLimits; readonly clock: Clock },
+  { resolve, reject }: Settle,
+): void {
   const chunks: Buffer[] = []
   let size = 0
   let done = false
@@ -54,7 +67,6 @@ export function readBody(request: HttpRequest, limits: BodyLimits, clock: Clock)
     // Comes after every body too: an error is only made where it is one.
     if (!done) fail(new GatewayError('CANCELLED', 'The connection ended before the body did'))
   })
-  return promise
 }
 
 function tooLarge(limit: number): GatewayError {
