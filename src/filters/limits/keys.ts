@@ -70,9 +70,13 @@ function readerOf(part: KeyPart, pipe: string): KeyReader {
 }
 
 function addressReader(pipe: string): KeyReader {
+  // Calls of one client follow each other, and a new string is dear to look up.
+  let last = { address: '', key: '' }
   return ({ downstream: { address, label } }) => {
     if (label !== undefined) return `label ${label}`
-    return address === undefined ? pipe : `address ${networkOf(address)}`
+    if (address === undefined) return pipe
+    if (address !== last.address) last = { address, key: `address ${networkOf(address)}` }
+    return last.key
   }
 }
 

@@ -63,6 +63,8 @@ class HttpFront implements Front {
   /** Undefined where it is off. */
   readonly #addressLimit: AddressLimit | undefined
   #routes: { readonly backends: readonly string[]; readonly byPath: ReadonlyMap<string, Route> }
+  /** Requests for one path follow each other, and a new string is dear to look up. */
+  #last: { readonly path: string; readonly route: Route | undefined } | undefined
   readonly #counts: OpenCounts
   readonly #modern: ModernHttp
   readonly #legacy: LegacyHttp
@@ -186,8 +188,12 @@ class HttpFront implements Front {
   /** The same object for as long as there are the same backends: more is remembered by it. */
   #routeAt(path: string): Route | undefined {
     const backends = this.#ports.backends()
-    if (backends !== this.#routes.backends) this.#routes = routesOf(backends)
-    return this.#routes.byPath.get(path)
+    if (backends !== this.#routes.backends) {
+      this.#routes = routesOf(backends)
+      this.#last = undefined
+    }
+    if (this.#last?.path !== path) this.#last = { path, route: this.#routes.byPath.get(path) }
+    return this.#last.route
   }
 
   /** Serves whom the door let in. */
