@@ -220,6 +220,19 @@ test('duplicates are refused below the kept detail too, and equal keys of differ
   )
 })
 
+test('duplicates are refused however many keys are open around them', () => {
+  const before = Array.from({ length: 12 }, (_, index) => `"key${index}":0`).join(',')
+  const nested = (inner: string, after = ''): string =>
+    `${`{${before},"deeper":`.repeat(50)}${inner}${after}${'}'.repeat(50)}`
+  assert.equal(scanError(nested('{"a":1,"b":2}')), undefined)
+  assert.match(scanError(nested('{"a":1,"b":2,"a":3}'))?.message ?? 'accepted', /^Duplicate member/)
+  // Of the object around it, once the inner one has ended.
+  assert.match(scanError(nested('{"a":1}', ',"key11":1'))?.message ?? 'accepted', /^Duplicate member/)
+  assert.equal(scanError(nested('{"key11":1}', ',"a":1')), undefined)
+  const outermost = `${nested('{}').slice(0, -1)},"key3":1}`
+  assert.match(scanError(outermost)?.message ?? 'accepted', /^Duplicate member/)
+})
+
 test('a duplicate is reported where it stands', () => {
   assert.equal(scanError('{"a":1, "a":2}')?.offset, 8)
 })

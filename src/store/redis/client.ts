@@ -39,7 +39,7 @@ export function connectRedis(options: RedisOptions): RedisClient {
   let isClosed = false
   return {
     async run(script, keys, args) {
-      if (redis === undefined) throw new Error('There is no connection yet')
+      if (redis === undefined) throw failure ?? new Error('There is no connection yet')
       let digest = digests.get(script)
       if (digest === undefined) {
         digest = createHash('sha1').update(script.text).digest('hex')
@@ -55,8 +55,10 @@ export function connectRedis(options: RedisOptions): RedisClient {
       }
     },
     async connected() {
-      const opened = await openRedis(options)
-      if (isClosed) return
+      const opened = await openRedis(options).catch((error: unknown) => {
+        failure = new Error('The client of the store cannot be loaded', { cause: error })
+      })
+      if (opened === undefined || isClosed) return
       redis = opened.on('ready', () => (failure = undefined)).on('error', (error: Error) => (failure = error))
       await redis.connect().catch(() => undefined)
     },
