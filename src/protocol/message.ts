@@ -10,6 +10,7 @@ import {
   stringOf,
 } from './json.ts'
 import { type Edit, splice } from './edit.ts'
+import { methodName } from './methods.ts'
 
 interface MessageBase {
   /** The whole message as it was written. */
@@ -122,7 +123,8 @@ function bad({ text, id }: Envelope, reason: string): BadMessage {
 
 function readCall(found: Envelope): Message | BadMessage {
   const { text, root, id, hasId, params } = found
-  const method = stringOf(text, found.method)
+  const named = stringOf(text, found.method)
+  const method = named && methodName(named)
   if (hasId && id === undefined) return bad(found, '"id" must be a string or an integer')
   if (method === undefined) return bad(found, '"method" must be a string')
   if (params !== undefined && params.kind !== 'object') return bad(found, '"params" must be an object')

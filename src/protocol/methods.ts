@@ -58,6 +58,18 @@ export const CACHEABLE_METHODS: ReadonlySet<string> = new Set([
   'resources/read',
 ])
 
+const NAMES: ReadonlyMap<string, string> = new Map(
+  [...NAME_PARAM.keys(), ...CACHEABLE_METHODS, 'completion/complete', 'initialize', 'ping'].map((method) => [
+    method,
+    method,
+  ]),
+)
+
+/** The name of a method as the one string that tables know it by: comparing it takes one look at where it is. */
+export function methodName(method: string): string {
+  return NAMES.get(method) ?? method
+}
+
 const TASK_METHODS: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel'])
 
 /** True for the methods of the tasks extension. `tasks/list` and `tasks/result` of 2025-11-25 are not among them: they end at the adapters. */

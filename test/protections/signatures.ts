@@ -16,8 +16,8 @@ export const signatures: readonly Protection[] = [
   {
     against: 'unsigned bodies',
     file: 'src/listener/http/front.ts',
-    find: 'this.#ports.door.checkContent(request, principal, text)',
-    replace: 'void [request, principal]',
+    find: 'door.checkContent(post.request, post.principal, text)',
+    replace: 'void door',
     test: SIGNED,
     fails: 'refuses a signature of other content',
   },

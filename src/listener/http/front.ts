@@ -213,7 +213,7 @@ class HttpFront implements Front {
     if (request.method === 'POST') {
       this.#checkPost(post)
       if (beginsWork(request.headers)) this.#ports.overload?.admit()
-      return this.#post(post)
+      return this.#read(post, (text) => this.#received(post, text))
     }
     if (request.headers['mcp-session-id'] !== undefined) {
       if (request.method === 'GET') return this.#legacy.get(post)
@@ -226,11 +226,7 @@ class HttpFront implements Front {
     const { request } = post
     if (request.method !== 'POST') throw methodNotAllowed(request, 'POST')
     if (!isJson(request.headers['content-type'])) throw notJson()
-    const { settings, clock } = this.#ports
-    const received = readBody(request, settings.limits, clock).then((text) =>
-      this.#sse.message(post, this.#vouched(post, text)),
-    )
-    this.#follow(post, received)
+    this.#read(post, (text) => this.#sse.message(post, text))
   }
 
   #checkPost(post: Post): void {
@@ -242,18 +238,21 @@ class HttpFront implements Front {
     }
   }
 
-  /** The content: nothing of it counts before it is known to be what its sender vouches for. */
-  #vouched({ request, principal }: Post, text: string): string {
-    this.#ports.door.checkContent(request, principal, text)
-    return text
-  }
-
-  #post(post: Post): void {
-    const { settings, clock } = this.#ports
-    const received = readBody(post.request, settings.limits, clock).then((text) =>
-      this.#received(post, this.#vouched(post, text)),
-    )
-    this.#follow(post, received)
+  /** Hands the body on. Nothing of it counts before it is known to be what its sender vouches for. */
+  #read(post: Post, take: (text: string) => void): void {
+    const { settings, clock, door } = this.#ports
+    const ports = { limits: settings.limits, clock }
+    readBody(post.request, ports, {
+      take: (text) => {
+        try {
+          door.checkContent(post.request, post.principal, text)
+          take(text)
+        } catch (error) {
+          this.#refuse(post, error)
+        }
+      },
+      fail: (error) => this.#refuse(post, error),
+    })
   }
 
   #received(post: Post, text: string): void {

@@ -52,10 +52,14 @@ function hostCheck(settings: GatewaySettings, local: boolean): (host: string | u
   const own = local && publicUrl !== undefined ? [new URL(publicUrl).host] : []
   const hosts = new Set([...allowedHosts.map((host) => host.toLowerCase()), ...own])
   if (!local && hosts.size === 0) return () => undefined
+  // Requests that follow each other mostly name the same.
+  let allowed: string | undefined
   return (host) => {
     // Only HTTP/1.0 may leave it out, which no browser speaks.
-    if (host === undefined || (local && isLoopbackAuthority(host)) || hosts.has(host.toLowerCase())) return
-    throw new GatewayError('HOST_FORBIDDEN', 'The Host of the request is not allowed')
+    if (host === undefined || host === allowed) return
+    if (!(local && isLoopbackAuthority(host)) && !hosts.has(host.toLowerCase()))
+      throw new GatewayError('HOST_FORBIDDEN', 'The Host of the request is not allowed')
+    allowed = host
   }
 }
 

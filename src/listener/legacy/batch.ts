@@ -6,12 +6,15 @@ import type { ScanLimits } from '../../protocol/json.ts'
 /** Messages that one batch may hold. */
 const MAX_BATCH = 100
 
+const OPEN_BRACE = 0x7b
+
 /** The only revision with batches (2025-03-26, basic/index "Batching"; removed by 2025-06-18). */
 export const BATCH_VERSION = '2025-03-26'
 
 /** True for a text that is a JSON array, if it is JSON at all. */
 export function isBatch(text: string): boolean {
-  return /^[ \t\r\n]*\[/.test(text)
+  // Nearly every message begins with its brace.
+  return text.charCodeAt(0) !== OPEN_BRACE && /^[ \t\r\n]*\[/.test(text)
 }
 
 /**
