@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import type { GatewaySettings } from '../../config/types.ts'
 import { GatewayError } from '../../errors.ts'
 import { acceptableOf, isJson } from './headers.ts'
-import { originCheck } from './origin.ts'
+import { type OriginCheck, originCheck } from './origin.ts'
 
 type Allowed = {
   readonly host?: string
@@ -13,25 +13,29 @@ type Allowed = {
   readonly hosts?: readonly string[]
 }
 
+function checkFor(allowed: Allowed): OriginCheck {
+  const { host = '127.0.0.1', origins = [], hosts = [] } = allowed
+  const settings = { listen: { host, port: 8080 }, allowedOrigins: origins, allowedHosts: hosts }
+  return originCheck(settings as unknown as GatewaySettings)
+}
+
 /** `ok`, or the code of the refusal. */
-function outcome(allowed: Allowed, origin: string | undefined, host: string | undefined): string {
-  const { host: listen = '127.0.0.1', origins = [], hosts = [] } = allowed
-  const settings = { listen: { host: listen, port: 8080 }, allowedOrigins: origins, allowedHosts: hosts }
+function outcomeOf(check: OriginCheck, origin: string | undefined, host: string | undefined): string {
   const request = Object.assign(new IncomingMessage(new Socket()), {
     headers: { origin, host },
     method: 'POST',
   })
   try {
-    const done = originCheck(settings as unknown as GatewaySettings)(
-      request,
-      new ServerResponse(request),
-      '/mcp',
-    )
-    return done ? 'answered' : 'ok'
+    return check(request, new ServerResponse(request), '/mcp') ? 'answered' : 'ok'
   } catch (error) {
     assert.ok(error instanceof GatewayError)
     return error.code
   }
+}
+
+/** What a gateway says that has been asked nothing before. */
+function outcome(allowed: Allowed, origin: string | undefined, host: string | undefined): string {
+  return outcomeOf(checkFor(allowed), origin, host)
 }
 
 const LOCAL = 'localhost:8080'
@@ -71,6 +75,15 @@ describe('while the gateway listens on loopback', () => {
   for (const [host, expected] of hosts) {
     test(`the host "${host}" is ${expected}`, () => assert.equal(outcome({}, undefined, host), expected))
   }
+
+  test('a host is judged by itself, whatever was accepted or refused before it', () => {
+    const check = checkFor({})
+    for (const [first] of hosts) {
+      outcomeOf(check, undefined, first)
+      for (const [host, expected] of hosts)
+        assert.equal(outcomeOf(check, undefined, host), expected, `"${host}" after "${first}"`)
+    }
+  })
 
   test('what is configured is accepted beside it, without regard to case', () => {
     const allowed = { origins: ['https://App.example'], hosts: ['Gateway.example'] }
